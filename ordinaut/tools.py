@@ -1,0 +1,78 @@
+"""What a tool is: a name, a JSON Schema for its arguments, and a function that does the work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+class ToolFailed(Exception):
+    """The tool could not do what it was asked to.
+
+    Args:
+        message: One sentence for the person who reads the run.
+        type: Stable snake_case name of the kind of failure; `retry_on` of a step matches it.
+        retryable: False when another try with the same arguments cannot end differently.
+        details: JSON-serialisable facts (status codes, sizes); never secrets.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        type: str = "tool_failed",
+        retryable: bool = True,
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.type = type
+        self.retryable = retryable
+        self.details = dict(details or {})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCall:
+    """One call of a tool, as the tool sees it.
+
+    Attributes:
+        arguments: Rendered arguments, already valid against the tool's schema.
+        idempotency_key: `<run id>:<step id>`, the same on every attempt; send it along with every effect.
+        deadline: `time.monotonic()` by which the tool must have answered; later, its process is ended.
+        caller: Id of the agent on whose behalf the call is made.
+        log: `log(level, message)` writes a line into the run's log.
+        should_stop: True once the run is cancelled or its worker is going away: return or raise soon.
+    """
+
+    arguments: Mapping[str, Any]
+    idempotency_key: str
+    deadline: float
+    caller: str
+    log: Callable[[str, str], None]
+    should_stop: Callable[[], bool]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tool:
+    """A tool that pipelines, REST and assistants can call.
+
+    Attributes:
+        name: Dotted address, e.g. `http.request`.
+        description: One or two sentences.
+        schema: JSON Schema 2020-12 of the arguments; `type: object`.
+        run: Does the work and returns a JSON-serialisable value, or raises `ToolFailed`.
+        output_schema: JSON Schema of the returned value, where it is known.
+        pure: Touches nothing outside the run, so its record needs no commit of its own.
+        idempotent: A repeated call with the same arguments has no further effect.
+        examples: Argument objects for the reference page; each is valid against `schema`.
+    """
+
+    name: str
+    description: str
+    schema: Mapping[str, Any]
+    run: Callable[[ToolCall], Any]
+    output_schema: Mapping[str, Any] | None = None
+    pure: bool = False
+    idempotent: bool = False
+    examples: tuple[Mapping[str, Any], ...] = field(default=())

@@ -1,0 +1,131 @@
+"""Writes docs/tools.md, the reference of the built-in tools, from the registry itself.
+
+Run `python -m scripts.render_tools_doc` after changing a tool; a test fails while the page is behind.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from app.tools.builtin import builtin_tools
+from app.tools.http_safety import PUBLIC_PORTS, HttpPolicy
+from app.tools.registry import ToolRegistry
+from ordinaut.tools import Tool
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "tools.md"
+
+_INTRO = """# Built-in tools
+
+<!-- Made by scripts/render_tools_doc.py from the registry; change the tools, then run it. -->
+
+A step calls a tool by its name in `uses` and gives its arguments in `with`. Arguments are checked against
+the schema before the tool runs; one that is not listed here is refused.
+"""
+
+_NOTES = {
+    "http.request": f"""
+**Where it may go.** Only `http` and `https`. The host is looked up once, every address found must be on the
+public internet, and that very address is connected to. Of public hosts, ports
+{", ".join(map(str, sorted(PUBLIC_PORTS)))} are open. Anything else has to be admitted by the operator in
+`ORDINAUT_HTTP_ALLOWED_HOSTS`, a comma list of host names and networks, each with or without a port:
+`localhost, 10.0.0.0/8, intranet.example:8443, [::1]:9000`.
+A host name admits whatever it resolves to; a network admits every name that resolves into it.
+
+**Redirects.** At most three, each checked like the first URL, never from https to http. On the way to another
+origin only `Accept`, `Accept-Language`, `Content-Type` and `User-Agent` go along, and a request with a body
+is not carried over. A redirect whose status is in `expect_status` is the answer.
+
+**Limits.** 30 seconds in all and never past the step's time-out, 10 of them for connecting; 1 MiB of body
+each way, unpacked; 64 KiB of headers. Proxies of the environment are not used.
+
+**Effects.** Methods other than GET, HEAD and OPTIONS carry `Idempotency-Key`, the same on every attempt of
+the step, unless the step sets one. `User-Agent` is `Ordinaut/<version>`.
+
+**Secrets.** User names and passwords in URLs are refused: use `auth`. Headers of the answer that carry
+credentials, `Set-Cookie` among them, are masked; so are sent credentials that an error page repeats.
+
+| error type | tried again | when |
+|---|---|---|
+| `unexpected_status` | 408, 425, 429, 5xx | outside `expect_status` |
+| `connect_error` | yes | no such host, nobody listening, broken off |
+| `timeout` | yes | out of time |
+| `tls_error` | unless the certificate is refused | no secure connection |
+| `invalid_response` | yes | not HTTP, or damaged |
+| `response_too_large` | no | past a limit |
+| `address_refused` | no | not admitted |
+| `redirect_refused` | no | too many redirects, or an unsafe one |
+| `invalid_url`, `invalid_arguments` | no | the step must be changed |
+| `stopped` | yes | the run is being cancelled or its worker stops |
+
+Details of `unexpected_status`: `status`, `method`, `host`, `body_excerpt`, and `retry_after_seconds` when the
+service names it.
+""",
+    "data.set": "\nErrors: `value_too_large`, `invalid_value` (not JSON); neither is tried again.\n",
+    "data.transform": (
+        "\nErrors: `invalid_arguments` (not an expression), `transform_failed` (a wrong type, or a limit of"
+        "\nsize or time), `value_too_large`, `invalid_value`; none is tried again.\n"
+    ),
+    "tasks.create": "\nError: `invalid_arguments`, every problem in `details.errors`; not tried again.\n",
+}
+
+
+def render() -> str:
+    """The whole page."""
+    registry = ToolRegistry(builtin_tools(http_policy=HttpPolicy(), create_task=_no_task))
+    return "\n".join([_INTRO, *(_section(tool) for tool in registry.all())])
+
+
+def main() -> None:
+    """Write the page."""
+    PAGE.write_text(render(), encoding="utf-8")
+
+
+def _section(tool: Tool) -> str:
+    kind = "Touches nothing outside the run." if tool.pure else "Has effects outside the run."
+    lines = [f"## `{tool.name}`", "", f"{tool.description} {kind}", ""]
+    lines += ["| argument | type | default | meaning |", "|---|---|---|---|", *_rows(tool.schema)]
+    if tool.output_schema:
+        lines += ["", "| result | type | | meaning |", "|---|---|---|---|", *_rows(tool.output_schema)]
+    lines.append(_NOTES.get(tool.name, ""))
+    for example in tool.examples:
+        step = {"id": "example", "uses": tool.name, "with": example}
+        lines += ["```json", json.dumps(step, indent=2, ensure_ascii=False), "```", ""]
+    return "\n".join(lines)
+
+
+def _rows(schema: Mapping[str, Any]) -> Iterator[str]:
+    required = schema.get("required", ())
+    for name, shape in schema["properties"].items():
+        default = f"`{json.dumps(shape['default'])}`" if "default" in shape else ""
+        mark = "required" if name in required and "properties" in schema else default
+        yield f"| `{name}` | {_type(shape)} | {mark} | {shape.get('description', '')} |"
+
+
+def _type(shape: Mapping[str, Any]) -> str:
+    if "enum" in shape:
+        return " ".join(f"`{option}`" for option in shape["enum"])
+    names = shape.get("type", "any")
+    text = " or ".join(names) if isinstance(names, list) else str(names)
+    for choice in ("oneOf", "anyOf"):
+        if choice in shape:
+            text = " or ".join(dict.fromkeys(str(one["type"]) for one in shape[choice]))
+    return f"{text}{_bounds(shape)}"
+
+
+def _bounds(shape: Mapping[str, Any]) -> str:
+    low = shape.get("minimum", shape.get("minLength"))
+    high = shape.get("maximum", shape.get("maxLength", shape.get("maxItems", shape.get("maxProperties"))))
+    if high is None:
+        return ""
+    return f", ≤ {high}" if low is None else f", {low}–{high}"
+
+
+def _no_task(fields: dict[str, Any], *, caller: str, idempotency_key: str) -> dict[str, Any]:
+    raise RuntimeError("the reference page makes no tasks")
+
+
+if __name__ == "__main__":
+    main()
