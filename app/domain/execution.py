@@ -1,0 +1,120 @@
+"""What a worker and the ledger of runs say to each other: claims, checkpoints, settlements."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from app.domain.runs import Record
+
+Line = tuple[int, str, Any]
+"""A journal record before it has a number: `(microseconds since 1970, kind, body)`; see `runs.Record`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A run in the hands of this worker until `leased_until`, or until its fence has moved on.
+
+    All times are microseconds since 1970, on the database's clock. `active_us` is the time that earlier claims
+    have spent on it; `journal_length` is 0 when it has never been begun.
+    """
+
+    id: str
+    task_id: str
+    definition_id: str
+    trigger: str
+    nominal_at: int | None
+    scheduled_for: int
+    priority: int
+    attempt: int
+    max_attempts: int
+    fence: int
+    active_us: int
+    journal_length: int
+    params: Mapping[str, Any] | None
+    request_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """How a run leaves a worker's hands: ended, or queued again.
+
+    Attributes:
+        status: Where it goes.
+        delay_us: For `queued`: nobody takes it for that long; None keeps its place in the queue.
+        returned: True when this claim does not count as an attempt (a hand-back, a step's own retry).
+        error, output: JSON text, for a run that has ended.
+        lines: What the journal gains.
+    """
+
+    run: Claimed
+    status: Literal["queued", "succeeded", "failed", "canceled"]
+    delay_us: int | None = None
+    returned: bool = False
+    error: str | None = None
+    output: str | None = None
+    active_us: int = 0
+    lines: Sequence[Line] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Records of a run that stays with its worker."""
+
+    run: Claimed
+    lines: Sequence[Line]
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """What one visit to the ledger brought.
+
+    Attributes:
+        accepted: Ids of the settled and checkpointed runs that were still this worker's; the others' records
+            were refused, since their lease has passed on.
+        cancelled: Ids of checkpointed runs that somebody wants stopped.
+        claimed: New runs.
+    """
+
+    accepted: frozenset[str]
+    cancelled: frozenset[str]
+    claimed: Sequence[Claimed]
+
+
+class RunLedger(Protocol):
+    """The record of who holds which run; every call is one transaction and raises Unavailable without a database."""
+
+    def exchange(
+        self,
+        owner: str,
+        *,
+        settle: Sequence[Settlement] = (),
+        checkpoint: Checkpoint | None = None,
+        want: int = 0,
+    ) -> Exchange:
+        """Settle, checkpoint and claim up to `want` runs, all in one transaction."""
+
+    def renew(self, owner: str, run_ids: Sequence[str]) -> Mapping[str, bool]:
+        """Extend these leases; those still this owner's, each with whether it is to be cancelled.
+
+        Runs are named, since a claim whose answer was lost must run out and not be kept alive by accident.
+        """
+
+    def ready(self) -> bool:
+        """Whether any run could be claimed now."""
+
+    def journal(self, run_id: str) -> Sequence[Record]:
+        """The records of a run that has been begun before."""
+
+    def definition(self, definition_id: str) -> Mapping[str, Any]:
+        """The document a run keeps."""
+
+    def rescue(self, owners: Sequence[str] | None = None) -> int:
+        """Take back runs whose lease has run out, or all of the named dead owners'; how many.
+
+        Each counts as a lost attempt: it is queued again, or failed with `worker_lost` when none is left.
+        """
+
+    def owners(self, node: str) -> Sequence[str]:
+        """Who on this node (`<node>/…`) holds runs."""

@@ -1,0 +1,24 @@
+"""Identifiers that sort by the time they were made (UUID version 7, RFC 9562)."""
+
+from __future__ import annotations
+
+import os
+import time
+from datetime import datetime
+
+from app.domain.clock import to_micros
+
+
+def new_id() -> str:
+    """A new UUIDv7 in its canonical form; its first 48 bits are milliseconds, so indexes grow at their end."""
+    raw = bytearray((time.time_ns() // 1_000_000).to_bytes(6, "big") + os.urandom(10))
+    raw[6] = 0x70 | raw[6] & 0x0F
+    raw[8] = 0x80 | raw[8] & 0x3F
+    digits = raw.hex()
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+def id_border(moment: datetime) -> str:
+    """A text that sorts after every id made before `moment` and before every later one, to the millisecond."""
+    digits = f"{to_micros(moment) // 1000:012x}"
+    return f"{digits[:8]}-{digits[8:]}"

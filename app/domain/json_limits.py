@@ -1,0 +1,122 @@
+"""Reading JSON that strangers send: bounded before it is parsed, and nothing in it a database refuses."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+import orjson
+
+from app.domain.errors import InvalidInput
+
+DEPTH_LIMIT: Final = 64
+KEYS_LIMIT: Final = 10_000
+STRING_LIMIT: Final = 1024 * 1024
+INTEGER_LIMIT: Final = 2**63
+
+# The closing quote is optional: with a string that never ends, every quote in it would start a new scan.
+_STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+_LONG_NUMBER: Final = re.compile(rb"[-+.eE0-9]{19,}+")
+_INTEGER: Final = re.compile(rb"-?[0-9]+")
+_NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+_ALL_BUT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
+_OPEN: Final = ord("[")
+_AS_SQUARE: Final = bytes.maketrans(b"{}", b"[]")
+
+
+def check_json(text: bytes) -> Any:
+    """Parses JSON (RFC 8259) from outside and returns the value.
+
+    Raises:
+        InvalidInput: It is not JSON in UTF-8; it is nested deeper than 64 levels, has more than 10,000 keys
+            or a string over 1 MiB; it repeats a key in one object; it holds NaN, an infinity, an integer
+            outside 64 bits, a lone surrogate or the character U+0000.
+    """
+    bare = _STRING.sub(b'""', text)
+    _check_shape(text, bare)
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise InvalidInput.at("", f"The body is not JSON: {error}.", _hint(text, bare)) from None
+    _check_keys(text, bare, value)
+    return value
+
+
+def depth_of(text: bytes, limit: int = DEPTH_LIMIT) -> int:
+    """Counts how deep objects and lists are nested, without parsing; `limit` + 1 stands for more."""
+    return _depth(_STRING.sub(b"", text), limit)
+
+
+def _depth(bare: bytes, limit: int) -> int:
+    depth = deepest = 0
+    for bracket in bare.translate(_AS_SQUARE, _ALL_BUT_BRACKETS):
+        depth += 1 if bracket == _OPEN else -1
+        if depth > deepest:
+            deepest = depth
+            if deepest > limit:
+                break
+    return deepest
+
+
+def _check_shape(text: bytes, bare: bytes) -> None:
+    """Refuses what would cost the parser, or the database later, too much."""
+    if bare.count(b"[") + bare.count(b"{") > DEPTH_LIMIT and _depth(bare, DEPTH_LIMIT) > DEPTH_LIMIT:
+        raise InvalidInput.at("", f"The body is nested deeper than {DEPTH_LIMIT} levels.", "Flatten it.")
+    if bare.count(b":") > KEYS_LIMIT:
+        raise InvalidInput.at("", f"The body has more than {KEYS_LIMIT} keys.", "Send it in parts.")
+    for number in _LONG_NUMBER.findall(bare):
+        _check_number(number)
+    if b"\\u0000" in text and _NUL.search(text):
+        raise InvalidInput.at("", "A text in the body holds the character U+0000.", "Leave it out.")
+    if len(text) > STRING_LIMIT and max(map(len, _STRING.findall(text)), default=0) > STRING_LIMIT + 2:
+        message = f"A text in the body is longer than {STRING_LIMIT} bytes."
+        raise InvalidInput.at("", message, "Send it in parts.")
+
+
+def _check_number(number: bytes) -> None:
+    if not _INTEGER.fullmatch(number):
+        return
+    # 5,000 digits would make int() itself refuse, so the length decides first.
+    if len(number) > 20 or not -INTEGER_LIMIT <= int(number) < INTEGER_LIMIT:
+        shown = number[:24].decode() + ("…" if len(number) > 24 else "")
+        raise InvalidInput.at("", f"The number {shown} does not fit 64 bits.", "Send it as a text.")
+
+
+def _check_keys(text: bytes, bare: bytes, value: Any) -> None:
+    """Refuses repeated keys: the text then has more colons than the value has keys."""
+    colons = bare.count(b":")
+    if colons and colons != sum(map(len, _objects(value))):
+        json.loads(text, object_pairs_hook=_refuse_repeated)
+
+
+def _objects(value: Any) -> Iterator[dict[str, Any]]:
+    level = [value]
+    while level:
+        objects = [item for item in level if type(item) is dict]
+        yield from objects
+        below = [member for item in objects for member in item.values()]
+        below.extend(member for item in level if type(item) is list for member in item)
+        level = below
+
+
+def _refuse_repeated(pairs: list[tuple[str, Any]]) -> None:
+    seen: set[str] = set()
+    for key, _ in pairs:
+        if key in seen:
+            message = f"The key `{key[:80]}` occurs twice in one object."
+            raise InvalidInput.at("", message, "Keep one of them.")
+        seen.add(key)
+
+
+def _hint(text: bytes, bare: bytes) -> str:
+    if text.startswith(b"\xef\xbb\xbf"):
+        return "Send UTF-8 without a byte order mark."
+    if re.search(rb"NaN|Infinity", bare):
+        return "NaN and infinities are not JSON; send null or a text."
+    if b"'" in bare:
+        return "Texts and keys stand in double quotes."
+    if re.search(rb",\s*[\]}]", bare):
+        return "A comma before a closing bracket is not allowed."
+    return "Check brackets, commas and double quotes; the encoding is UTF-8."

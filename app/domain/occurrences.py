@@ -1,0 +1,117 @@
+"""What becomes of a task's due occurrences: the one place where misfire, overlap, snooze and limits are decided."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from app.domain.next_run import aimed_at, delayed, first_after, schedule_of, used_up
+from app.domain.tasks import OccurrenceRecord, Task
+
+CHUNK = 500
+"""Occurrences of one task handled at a time: a long absence is worked off over several ticks."""
+_FIRST_LOOK = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is to be written for a due task.
+
+    Attributes:
+        task: Moved on to its next occurrence, or completed.
+        records: A row for each occurrence handled; those with outcome `fired` become runs.
+    """
+
+    task: Task
+    records: tuple[OccurrenceRecord, ...]
+
+
+def judge(task: Task, now: datetime, *, busy: bool) -> Verdict:
+    """Decide about the task's occurrences up to `now`.
+
+    An occurrence no older than `misfire_grace_seconds` is on time. Of the older ones, `misfire` says which still
+    fire: none (`skip`), the last if nothing newer is due (`last`), or the last `catchup_max` (`all`); in any case only
+    those inside `catchup_window_seconds`. Then overlap, snooze and `max_runs` have their say.
+
+    Args:
+        busy: Whether a run of the task is queued, running or waiting.
+    """
+    late = now - timedelta(seconds=task.misfire_grace_seconds)
+    wanted = _caught_up(task, now, late)
+    records: list[OccurrenceRecord] = []
+    for nominal in _upto(task, now):
+        if used_up(task) or len(records) == CHUNK:
+            break
+        record = _decide(task, nominal, wanted if nominal < late else None, busy=busy)
+        if record.outcome == "fired":
+            busy = True
+            task = replace(task, fired_count=task.fired_count + 1)
+        records.append(record)
+    return Verdict(_moved(task, records), tuple(records))
+
+
+def _upto(task: Task, now: datetime) -> Iterator[datetime]:
+    """Due nominal times in order, from the task's next one."""
+    nominal = task.next_run_at
+    while nominal is not None and delayed(task, nominal) <= now:
+        yield nominal
+        nominal = first_after(task, nominal)
+
+
+def _decide(task: Task, nominal: datetime, wanted: frozenset[datetime] | None, *, busy: bool) -> OccurrenceRecord:
+    """One occurrence; `wanted` are the late ones that still fire, None for one that is on time."""
+    record = OccurrenceRecord(task_id=task.id, nominal_at=nominal, effective_at=delayed(task, nominal), outcome="fired")
+    if task.snoozed_until is not None and nominal < task.snoozed_until:
+        return replace(record, outcome="skipped_snooze", reason=task.snooze_reason or "The task was snoozed")
+    if wanted is not None and nominal not in wanted:
+        return replace(record, outcome="skipped_misfire", reason=_misfire_reason(task))
+    if busy and task.overlap == "skip":
+        return replace(record, outcome="skipped_overlap", reason="An earlier run of the task had not ended")
+    return record
+
+
+def _misfire_reason(task: Task) -> str:
+    missed = f"It was missed by more than {task.misfire_grace_seconds} s"
+    rule = {
+        "skip": "and misfire is skip",
+        "last": "and a later occurrence stands for it",
+        "all": f"and lies outside the last {task.catchup_max} or the catch-up window",
+    }[task.misfire]
+    return f"{missed}, {rule}"
+
+
+def _caught_up(task: Task, now: datetime, late: datetime) -> frozenset[datetime]:
+    """The missed occurrences that still fire."""
+    first = task.next_run_at
+    if first is None or first >= late or task.misfire == "skip":
+        return frozenset()
+    most = task.catchup_max if task.misfire == "all" else 1
+    newest = _newest(task, max(first, now - timedelta(seconds=task.catchup_window_seconds)), late, most)
+    following = first_after(task, newest[-1]) if newest else None
+    if task.misfire == "last" and following is not None and following <= now:
+        return frozenset()  # one that is on time stands for them all
+    return frozenset(newest)
+
+
+def _newest(task: Task, oldest: datetime, late: datetime, most: int) -> list[datetime]:
+    """The last `most` nominal times in `[oldest, late)`, found by looking back over windows that double."""
+    schedule, reach = schedule_of(task), _FIRST_LOOK
+    while True:
+        start = max(oldest, late - reach)
+        found: list[datetime] = []
+        nominal = schedule.next_after(start - timedelta(microseconds=1))
+        while nominal is not None and nominal < late:
+            found.append(nominal)
+            nominal = schedule.next_after(nominal)
+        if len(found) >= most or start == oldest:
+            return found[-most:] if most else []
+        reach *= 2
+
+
+def _moved(task: Task, records: list[OccurrenceRecord]) -> Task:
+    """The task after what has been handled: on to the next occurrence, or completed when none is to come."""
+    nominal = first_after(task, records[-1].nominal_at) if records else task.next_run_at
+    if nominal is None or used_up(task):
+        return replace(task, status="completed", next_run_at=None, next_due_at=None)
+    return aimed_at(task, nominal)

@@ -1,0 +1,100 @@
+"""What the value of each key of a step has to be."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+
+from app.domain.pipelines import model
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What the value of a key has to be."""
+
+    holds: Callable[[Any], bool]
+    wanted: str
+    hint: str
+
+
+def kind_of(value: Any) -> str:
+    """Names the JSON type of a value, with its article."""
+    kinds = {dict: "an object", list: "a list", str: "a text", bool: "a boolean", int: "a number"}
+    return "null" if value is None else kinds.get(type(value), "a number")
+
+
+def shown(value: Any) -> str:
+    """Shows a value in a message: short ones as JSON, objects and lists by their type."""
+    if isinstance(value, (dict, list)):
+        return kind_of(value)
+    text = orjson.dumps(value, default=str).decode()
+    return text if len(text) <= 60 else text[:59] + "…"
+
+
+def _is_name(value: Any) -> bool:
+    return _matches(model.ID_PATTERN, value)
+
+
+def _is_number(value: Any, low: float, high: float) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and low <= value <= high
+
+
+def _is_error_type(value: Any) -> bool:
+    return _matches(model.ERROR_TYPE_PATTERN, value)
+
+
+def _matches(pattern: str, value: Any) -> bool:
+    # JSON Schema wants ^ and $; Python's $ would let a newline at the end pass.
+    fits = isinstance(value, str) and len(value) <= model.NAME_LIMIT
+    return fits and re.fullmatch(pattern.strip("^$"), value) is not None
+
+
+_NAME_HINT: Final = "Letters, digits, _ and -, beginning with a letter or _; at most 100 characters."
+
+RULES: Final[Mapping[str, Rule]] = {
+    "id": Rule(_is_name, "a name", _NAME_HINT),
+    "uses": Rule(
+        lambda value: isinstance(value, str) and value != "",
+        "the name of a tool",
+        "For example http.request.",
+    ),
+    "with": Rule(lambda value: isinstance(value, dict), "an object", 'For example {"url": "${params.url}"}.'),
+    "save_as": Rule(lambda value: value is None or _is_name(value), "a name", _NAME_HINT),
+    "if": Rule(
+        lambda value: value is None or isinstance(value, (str, bool)),
+        "an expression or a boolean",
+        "For example steps.weather.temperature > 25.",
+    ),
+    "timeout_seconds": Rule(
+        lambda value: _is_number(value, 0, model.TIMEOUT_LIMIT) and value > 0,
+        f"a number of seconds above 0 and up to {model.TIMEOUT_LIMIT}",
+        "The default is 30.",
+    ),
+    "max_retries": Rule(
+        lambda value: isinstance(value, int) and _is_number(value, 0, model.RETRIES_LIMIT),
+        f"a whole number from 0 to {model.RETRIES_LIMIT}",
+        "The default is 0.",
+    ),
+    "backoff_strategy": Rule(
+        lambda value: value in model.BACKOFF_STRATEGIES,
+        "one of " + ", ".join(model.BACKOFF_STRATEGIES),
+        "The default is exponential_jitter.",
+    ),
+    "backoff_seconds": Rule(
+        lambda value: _is_number(value, 0, model.BACKOFF_LIMIT),
+        f"a number of seconds from 0 to {model.BACKOFF_LIMIT}",
+        "The default is 5.",
+    ),
+    "retry_on": Rule(
+        lambda value: isinstance(value, list) and len(value) <= 50 and all(map(_is_error_type, value)),
+        "a list of error types in snake_case",
+        'For example ["timeout"]; an empty list retries every error that another attempt may mend.',
+    ),
+    "on_error": Rule(
+        lambda value: value in model.ON_ERROR, "one of fail, continue", "With continue the output is {error}."
+    ),
+}

@@ -1,0 +1,307 @@
+"""Everything that can be wrong with a pipeline, found before it is saved and all at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any, Protocol
+
+import orjson
+
+from app.domain.conditions import compile_condition
+from app.domain.errors import Problem
+from app.domain.expressions import Reference, TemplateSyntaxError
+from app.domain.pipelines import model
+from app.domain.pipelines.arguments import certain_problems, escape_token
+from app.domain.pipelines.rules import RULES, kind_of, shown
+from app.domain.templates import compile_template
+
+
+class ToolSchemas(Protocol):
+    """What validation asks of the tools."""
+
+    def get_schema(self, name: str) -> Mapping[str, Any] | None:
+        """Returns the JSON Schema of a tool's arguments, or None for a tool that does not exist."""
+        ...
+
+    def names(self) -> Iterable[str]:
+        """Returns the addresses of all tools."""
+        ...
+
+    def argument_problems(self, name: str, arguments: Mapping[str, Any]) -> list[Problem]:
+        """Checks arguments against the tool's schema; pointers are relative to the arguments."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What validation found: errors forbid the pipeline, warnings do not."""
+
+    errors: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+
+    @property
+    def valid(self) -> bool:
+        """True without errors; `parse_pipeline` then takes the document."""
+        return not self.errors
+
+
+@dataclass(frozen=True, slots=True)
+class _Warning(Problem):
+    """A problem that does not forbid the pipeline."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """Where a step stands and what it may refer to."""
+
+    pointer: str
+    label: str
+    own: frozenset[str]
+    earlier: frozenset[str]
+    later: frozenset[str]
+    params: Mapping[str, Any] | None
+
+
+def validate_pipeline(
+    document: Any, *, tools: ToolSchemas, params: Mapping[str, Any] | None, at: str = "/pipeline"
+) -> Report:
+    """Finds all problems of a pipeline.
+
+    Args:
+        document: The pipeline as JSON data; anything but a list of steps is reported as well.
+        tools: The tools that exist.
+        params: The parameters of the task, or None where they are not known yet.
+        at: JSON pointer of the pipeline in its document.
+    """
+    found = list(_pipeline_problems(document, tools, params, at))
+    return Report(
+        errors=tuple(problem for problem in found if not isinstance(problem, _Warning)),
+        warnings=tuple(problem for problem in found if isinstance(problem, _Warning)),
+    )
+
+
+def _pipeline_problems(
+    document: Any, tools: ToolSchemas, params: Mapping[str, Any] | None, at: str
+) -> Iterator[Problem]:
+    if not isinstance(document, list):
+        message = f"The pipeline is {kind_of(document)}, not a list of steps."
+        yield Problem(at, message, 'Write [{"uses": "…"}].')
+        return
+    too_large = list(_size_problems(document, at))
+    yield from too_large
+    if too_large:
+        return
+    if not document:
+        yield _Warning(at, "The pipeline has no steps, so its runs do nothing.", "Add a step.")
+    yield from _name_problems(document, at)
+    for position, step in enumerate(document):
+        if isinstance(step, dict):
+            yield from _step_problems(step, tools, _place(document, position, params, at))
+        else:
+            hint = 'Write {"uses": "tool.name", "with": {…}}.'
+            yield Problem(f"{at}/{position}", f"Step {position + 1} is {kind_of(step)}, not an object.", hint)
+
+
+def _size_problems(document: list[Any], at: str) -> Iterator[Problem]:
+    if len(document) > model.STEPS_LIMIT:
+        message = f"The pipeline has {len(document)} steps; at most {model.STEPS_LIMIT} are allowed."
+        yield Problem(at, message, "Split it into tasks that start each other with tasks.run.")
+    if _is_deeper(document, model.DEPTH_LIMIT):
+        message = f"The pipeline is nested deeper than {model.DEPTH_LIMIT} levels."
+        yield Problem(at, message, "Flatten the arguments, or pass the inner part as text.")
+        return
+    try:
+        size = len(orjson.dumps(document))
+    except TypeError as error:
+        yield Problem(at, f"The pipeline is not JSON: {error}.", "Use plain JSON values only.")
+        return
+    if size > model.BYTES_LIMIT:
+        message = f"The pipeline takes {size} bytes; at most {model.BYTES_LIMIT} are allowed."
+        yield Problem(at, message, "Keep large data elsewhere and fetch it in a step.")
+
+
+def _is_deeper(value: Any, limit: int) -> bool:
+    level = [value]
+    for _ in range(limit + 1):
+        nested = [item for item in level if isinstance(item, (dict, list))]
+        if not nested:
+            return False
+        level = [member for item in nested for member in (item.values() if isinstance(item, dict) else item)]
+    return True
+
+
+def _names(step: Any, position: int) -> tuple[tuple[str, str], ...]:
+    """The names under which a step's output is found, each with the key that gives it."""
+    if not isinstance(step, dict):
+        return ()
+    given = [("id", step.get("id", model.default_id(position))), ("save_as", step.get("save_as"))]
+    return tuple((key, name) for key, name in given if isinstance(name, str))
+
+
+def _name_problems(document: list[Any], at: str) -> Iterator[Problem]:
+    """Reports names that are taken: ids first, so that `save_as` yields to an id even further down."""
+    owners: dict[str, int] = {}
+    for wanted in ("id", "save_as"):
+        for position, step in enumerate(document):
+            name = dict(_names(step, position)).get(wanted)
+            owner = position if name is None else owners.setdefault(name, position)
+            if owner != position:
+                message = f"`{wanted}` of step {position + 1}, `{name}`, is taken by step {owner + 1}."
+                yield Problem(f"{at}/{position}/{wanted}", message, "Give every step names of its own.")
+
+
+def _place(document: list[Any], position: int, params: Mapping[str, Any] | None, at: str) -> _Place:
+    names = [frozenset(name for _, name in _names(step, index)) for index, step in enumerate(document)]
+    given = document[position].get("id")
+    return _Place(
+        pointer=f"{at}/{position}",
+        label=f"step {position + 1} ({given})" if isinstance(given, str) else f"step {position + 1}",
+        own=names[position],
+        earlier=frozenset().union(*names[:position]),
+        later=frozenset().union(*names[position + 1 :]),
+        params=params,
+    )
+
+
+def _step_problems(step: dict[str, Any], tools: ToolSchemas, place: _Place) -> Iterator[Problem]:
+    for key in step.keys() - RULES.keys():
+        near = get_close_matches(str(key), RULES, 1)
+        hint = f"Did you mean `{near[0]}`?" if near else f"Known keys: {', '.join(RULES)}."
+        pointer = f"{place.pointer}/{escape_token(str(key))}"
+        yield Problem(pointer, f"`{key}` of {place.label} is not a known key.", hint)
+    for key, rule in RULES.items():
+        if key in step and not rule.holds(step[key]):
+            message = f"`{key}` of {place.label} is {shown(step[key])}, but has to be {rule.wanted}."
+            yield Problem(f"{place.pointer}/{key}", message, rule.hint)
+    yield from _retry_warnings(step, place)
+    yield from _condition_problems(step.get("if"), place)
+    yield from _tool_problems(step, tools, place)
+
+
+def _retry_warnings(step: dict[str, Any], place: _Place) -> Iterator[Problem]:
+    if step.get("max_retries", 0) != 0:
+        return
+    for key in ("backoff_strategy", "backoff_seconds", "retry_on"):
+        if key in step:
+            message = f"`{key}` of {place.label} has no effect, because the step has no retries."
+            yield _Warning(f"{place.pointer}/{key}", message, "Set max_retries to 1 or more.")
+
+
+def _condition_problems(condition: Any, place: _Place) -> Iterator[Problem]:
+    if not isinstance(condition, (str, bool)):
+        return
+    at = f"{place.pointer}/if"
+    try:
+        compiled = compile_condition(condition)
+    except TemplateSyntaxError as error:
+        yield Problem(at, f"The condition of {place.label} is wrong: {error.message}", error.hint)
+        return
+    for reference in compiled.references:
+        yield from _reference_problems(reference, at, place)
+
+
+def _tool_problems(step: dict[str, Any], tools: ToolSchemas, place: _Place) -> Iterator[Problem]:
+    uses, arguments = step.get("uses"), step.get("with", {})
+    if "uses" not in step:
+        hint = 'Name the tool: "uses": "http.request". GET /tools lists all of them.'
+        yield Problem(f"{place.pointer}/uses", f"`uses` of {place.label} is missing.", hint)
+    if not isinstance(arguments, dict):
+        return
+    yield from _template_problems(arguments, place)
+    schema = tools.get_schema(uses) if isinstance(uses, str) and uses else None
+    if schema is not None and isinstance(uses, str):
+        for problem in certain_problems(tools.argument_problems(uses, arguments), arguments, schema):
+            hint = problem.hint or f"See GET /tools/{uses}."
+            yield Problem(f"{place.pointer}/with{problem.pointer}", problem.message, hint)
+    elif isinstance(uses, str) and uses:
+        yield _unknown_tool(uses, tools, place)
+
+
+def _unknown_tool(uses: str, tools: ToolSchemas, place: _Place) -> Problem:
+    near = get_close_matches(uses, sorted(tools.names()), 3)
+    hint = f"Did you mean {' or '.join(near)}?" if near else "GET /tools lists all of them."
+    if "${" in uses:
+        hint = "The tool cannot be a template; write its name."
+    return Problem(f"{place.pointer}/uses", f"There is no tool `{uses}`, which {place.label} uses.", hint)
+
+
+def _template_problems(arguments: dict[str, Any], place: _Place) -> Iterator[Problem]:
+    """Compiles every argument by itself, so that one wrong template does not hide the next."""
+    for pointer, text in _texts(arguments, f"{place.pointer}/with"):
+        try:
+            template = compile_template(text)
+        except TemplateSyntaxError as error:
+            yield Problem(pointer, f"A template of {place.label} is wrong: {error.message}", error.hint)
+            continue
+        for reference in template.references:
+            yield from _reference_problems(reference, pointer, place)
+
+
+def _texts(value: Any, pointer: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, str):
+        yield pointer, value
+    elif isinstance(value, dict):
+        for key, member in value.items():
+            yield from _texts(member, f"{pointer}/{escape_token(str(key))}")
+    elif isinstance(value, list):
+        for position, member in enumerate(value):
+            yield from _texts(member, f"{pointer}/{position}")
+
+
+def _reference_problems(reference: Reference, at: str, place: _Place) -> Iterator[Problem]:
+    root = reference.path[0]
+    named = f"`{reference.expression}` of {place.label}"
+    if root not in model.SCOPE_NAMES:
+        hint = _root_hint(str(root), reference, place)
+        yield Problem(at, f"{named} begins with `{root}`, which is not there to be read.", hint)
+    elif root == "steps" and len(reference.path) > 1 and reference.path[1] not in place.earlier:
+        name = str(reference.path[1])
+        message = f"{named} refers to a step `{name}`, which {_when(name, place)}."
+        yield Problem(at, message, _step_hint(name, place))
+    elif root == "params" and place.params is not None and reference.required:
+        missing = _missing_param(reference.path[1:], place.params)
+        if missing:
+            hint = f"Add it to the params, or write `{reference.expression} || 'default'`."
+            yield _Warning(at, f"{named} needs the parameter `{missing}`, which is not given.", hint)
+
+
+def _root_hint(root: str, reference: Reference, place: _Place) -> str:
+    allowed = f"Allowed: {', '.join(model.SCOPE_NAMES)}."
+    if root in place.earlier:
+        return f"Write steps.{root}."
+    if place.params and root in place.params:
+        return f"Write params.{root}."
+    if f'"{root}"' in reference.expression:
+        return f"Text goes in single quotes: '{root}'."
+    near = get_close_matches(root, model.SCOPE_NAMES, 1)
+    return f"Did you mean {near[0]}? {allowed}" if near else allowed
+
+
+def _when(name: str, place: _Place) -> str:
+    if name in place.own:
+        return "is this step itself"
+    return "runs later" if name in place.later else "does not exist"
+
+
+def _step_hint(name: str, place: _Place) -> str:
+    if name in place.later or name in place.own:
+        return "Only outputs of steps further up can be read; move that step up."
+    near = get_close_matches(name, sorted(place.earlier), 1)
+    if not place.earlier:
+        return "This is the first step; it can read params, now, task, run and event."
+    known = f"Steps before this one: {', '.join(sorted(place.earlier))}."
+    return f"Did you mean {near[0]}? {known}" if near else known
+
+
+def _missing_param(path: tuple[str | int, ...], params: Mapping[str, Any]) -> str:
+    """The shortest beginning of a path that the params do not have, dotted; empty where they have it all."""
+    value: Any = params
+    for length, key in enumerate(path, 1):
+        if not isinstance(value, Mapping) or isinstance(key, int):
+            return ""
+        if key not in value:
+            return ".".join(map(str, path[:length]))
+        value = value[key]
+    return ""

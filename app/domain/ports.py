@@ -1,0 +1,149 @@
+"""What the use cases need from the world; `app.storage`, `app.queueing` and `app.tools` provide it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Any, Protocol
+
+from app.domain.errors import Problem
+from app.domain.paging import Page
+from app.domain.runs import NewRun, Record, Run, RunFilter, RunStats
+from app.domain.tasks import Definition, OccurrenceRecord, Task, TaskFilter
+from ordinaut import Tool
+
+
+class Tools(Protocol):
+    """The tools there are; `app.tools.registry`."""
+
+    def get(self, name: str) -> Tool:
+        """The tool, or NotFound."""
+
+    def all(self) -> Sequence[Tool]:
+        """Every tool, by name."""
+
+    def names(self) -> Iterable[str]:
+        """Their addresses."""
+
+    def get_schema(self, name: str) -> Mapping[str, Any] | None:
+        """JSON Schema of the tool's arguments; None for an unknown tool."""
+
+    def argument_problems(self, name: str, arguments: Mapping[str, Any]) -> list[Problem]:
+        """What is wrong with the arguments; pointers are relative to them."""
+
+
+class TaskStore(Protocol):
+    """Tasks, their definitions and occurrences, inside a unit of work."""
+
+    def add(self, task: Task) -> None: ...
+
+    def get(self, task_id: str, *, lock: bool = False) -> Task:
+        """The task, or NotFound; `lock` holds its row until the unit ends."""
+
+    def save(self, task: Task) -> None:
+        """Store a changed task under its id; the caller has raised `version` by one.
+
+        Raises:
+            PreconditionFailed: somebody else changed it since it was read.
+        """
+
+    def delete(self, task_id: str) -> None:
+        """Remove it with its runs, journals and occurrences, or NotFound."""
+
+    def page(self, where: TaskFilter, *, limit: int, offset: int) -> Page[Task]:
+        """Newest first."""
+
+    def add_definition(self, definition: Definition) -> None: ...
+
+    def definition(self, definition_id: str) -> Definition: ...
+
+    def due(self, now: datetime, limit: int) -> list[Task]:
+        """Active tasks with `next_due_at <= now`, locked, those locked elsewhere left out; soonest first."""
+
+    def advance(self, tasks: Sequence[Task]) -> None:
+        """Store `next_run_at, next_due_at, status, fired_count` of tasks got from `due`."""
+
+    def next_due_at(self) -> datetime | None:
+        """The soonest `next_due_at` of all."""
+
+    def add_occurrences(self, records: Sequence[OccurrenceRecord]) -> None:
+        """Each `(task, nominal time)` once; one that stands already stays as it is."""
+
+    def recorded(self, keys: Sequence[tuple[str, datetime]]) -> set[tuple[str, datetime]]:
+        """Which of these `(task_id, nominal_at)` have a row already."""
+
+    def occurrences(self, task_id: str, *, limit: int, offset: int) -> Page[OccurrenceRecord]:
+        """Newest first."""
+
+    def occurrence_near(self, task_id: str, moment: datetime) -> OccurrenceRecord | None:
+        """The last row with `nominal_at <= moment`."""
+
+
+class RunStore(Protocol):
+    """Runs and their journals, inside a unit of work."""
+
+    def add(self, new: Sequence[NewRun], now: datetime) -> None:
+        """Queue runs; one whose origin stands already is left out (`by_origin` finds the earlier one)."""
+
+    def by_origin(self, origin: str) -> Run | None: ...
+
+    def get(self, run_id: str) -> Run:
+        """The run, or NotFound."""
+
+    def page(self, where: RunFilter, *, limit: int, offset: int) -> Page[Run]:
+        """Newest first."""
+
+    def latest(self, task_id: str) -> Run | None: ...
+
+    def busy_tasks(self, task_ids: Sequence[str]) -> set[str]:
+        """Which of the tasks have a run that is queued, running or waiting."""
+
+    def journal(self, run_id: str, *, after: int = 0) -> list[Record]:
+        """Records with a number above `after`, in order."""
+
+    def cancel_queued(self, run_id: str, now: datetime) -> bool:
+        """End a run that no worker holds as canceled; False when a worker holds it or it has ended."""
+
+    def request_cancel(self, run_id: str, now: datetime) -> bool:
+        """Ask the worker that holds it to stop; False when none holds it."""
+
+    def last_outcomes(self, task_id: str, limit: int) -> list[str]:
+        """`succeeded` or `failed` of the task's last runs that ended by themselves, newest first."""
+
+    def next_available_at(self) -> datetime | None:
+        """The soonest `available_at` of the queued runs."""
+
+    def purge(self, before: datetime, limit: int) -> int:
+        """Delete at most `limit` ended runs made before then, with their journals; how many."""
+
+    def stats(self, *, since: datetime, task_id: str | None = None) -> RunStats: ...
+
+
+class UnitOfWork(Protocol):
+    """One transaction; what is registered with `after_commit` runs once it stands."""
+
+    @property
+    def tasks(self) -> TaskStore: ...
+
+    @property
+    def runs(self) -> RunStore: ...
+
+    def after_commit(self, action: Callable[[], None]) -> None:
+        """Run `action` after the commit; never when it fails."""
+
+
+class UnitsOfWork(Protocol):
+    """Opens units of work: `with units() as unit`, or `with units(read_only=True) as unit`.
+
+    Leaving the block commits; an exception rolls back. A database that does not answer raises Unavailable.
+    """
+
+    def __call__(self, *, read_only: bool = False) -> AbstractContextManager[UnitOfWork]: ...
+
+
+class RunQueue(Protocol):
+    """The doorbell: tells workers that there is work. Never waits, never raises; a lost ring costs only time."""
+
+    def ring(self, count: int = 1) -> None:
+        """Wake up to `count` workers."""

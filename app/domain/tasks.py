@@ -1,0 +1,120 @@
+"""A task: a schedule, a pipeline, and the policies that join them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+ScheduleKind = Literal["cron", "rrule", "once", "manual"]
+TaskStatus = Literal["active", "paused", "canceled", "completed"]
+BackoffStrategy = Literal["exponential_jitter", "linear", "fixed"]
+Overlap = Literal["skip", "allow"]
+Misfire = Literal["last", "skip", "all"]
+Outcome = Literal["fired", "skipped_overlap", "skipped_misfire", "skipped_snooze", "dropped_limit"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One task as it stands in the store.
+
+    Attributes:
+        payload: `{"params": object, "pipeline": [steps]}`, as the caller wrote it.
+        anchor_at: What DTSTART is for rules that carry none: the moment the schedule was set.
+        next_run_at: Nominal time of the next occurrence; None while none is to come (manual, paused, ended).
+        next_due_at: The same with jitter: when beat fires it.
+        snoozed_until: Occurrences before this moment are skipped, with a row each.
+        fired_count: Occurrences that became runs, for `max_runs`.
+        definition_id: The snapshot of pipeline and policies that new runs keep.
+        version: Counts every change; the entity tag.
+    """
+
+    id: str
+    title: str
+    description: str = ""
+    schedule_kind: ScheduleKind
+    schedule_expr: str | None = None
+    timezone: str = "UTC"
+    payload: Mapping[str, Any] = field(default_factory=lambda: {"params": {}, "pipeline": []})
+    status: TaskStatus = "active"
+    priority: int = 5
+    max_retries: int = 3
+    backoff_strategy: BackoffStrategy = "exponential_jitter"
+    backoff_seconds: int = 5
+    timeout_seconds: int = 3600
+    overlap: Overlap = "skip"
+    misfire: Misfire = "last"
+    misfire_grace_seconds: int = 60
+    catchup_window_seconds: int = 86400
+    catchup_max: int = 10
+    jitter_seconds: int = 0
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+    max_runs: int | None = None
+    pause_after_failures: int | None = None
+    tags: tuple[str, ...] = ()
+    created_by: str
+    created_at: datetime
+    updated_at: datetime
+    version: int = 1
+    anchor_at: datetime
+    next_run_at: datetime | None = None
+    next_due_at: datetime | None = None
+    snoozed_until: datetime | None = None
+    snooze_reason: str | None = None
+    fired_count: int = 0
+    last_run_at: datetime | None = None
+    definition_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Definition:
+    """The immutable part of a task that a run keeps: what to do and how hard to try.
+
+    Attributes:
+        document: `{title, payload, max_retries, backoff_strategy, backoff_seconds, timeout_seconds,
+            pause_after_failures}`.
+    """
+
+    id: str
+    task_id: str
+    document: Mapping[str, Any]
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OccurrenceRecord:
+    """What became of one occurrence of a schedule; unique by `(task_id, nominal_at)`."""
+
+    task_id: str
+    nominal_at: datetime
+    effective_at: datetime
+    outcome: Outcome
+    reason: str = ""
+    run_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskFilter:
+    """What `GET /tasks` may be narrowed by; None leaves a member out."""
+
+    status: tuple[str, ...] = ()
+    created_by: str | None = None
+    schedule_kind: str | None = None
+    q: str | None = None
+    tag: str | None = None
+
+
+def definition_document(task: Task) -> dict[str, Any]:
+    """The members of a task that its runs keep from their start to their end."""
+    return {
+        "title": task.title,
+        "payload": task.payload,
+        "max_retries": task.max_retries,
+        "backoff_strategy": task.backoff_strategy,
+        "backoff_seconds": task.backoff_seconds,
+        "timeout_seconds": task.timeout_seconds,
+        "pause_after_failures": task.pause_after_failures,
+        "created_by": task.created_by,
+    }
