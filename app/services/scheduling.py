@@ -1,0 +1,104 @@
+"""Beat's work: turn due occurrences into runs, once each, and say how long to sleep."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from app.domain.clock import Clock
+from app.domain.ids import new_id
+from app.domain.occurrences import Verdict, judge
+from app.domain.ports import RunQueue, UnitOfWork, UnitsOfWork
+from app.domain.runs import NewRun
+from app.domain.tasks import OccurrenceRecord, Task
+from app.telemetry import emit
+
+BATCH = 200
+"""Tasks in one transaction."""
+MOST = 1000
+"""Occurrences after which a transaction takes no further task."""
+LONGEST_SLEEP = 0.2
+"""Seconds; a task created meanwhile is at most this late."""
+RINGS = 4
+"""Doorbells after a tick: a worker that finds more than it takes wakes the next one."""
+
+
+class SchedulingService:
+    """Any number may tick at once: due rows are locked, and an occurrence has one row in the store."""
+
+    def __init__(self, *, units: UnitsOfWork, queue: RunQueue, clock: Clock) -> None:
+        self._units = units
+        self._queue = queue
+        self._clock = clock
+
+    def tick(self) -> float:
+        """Fire what is due; the seconds until there may be more.
+
+        Raises:
+            Unavailable: the database does not answer; nothing was fired, and nothing is lost.
+        """
+        now = self._clock.now()
+        with self._units(read_only=True) as unit:
+            next_due, next_run = unit.tasks.next_due_at(), unit.runs.next_available_at()
+        if next_run is not None and next_run <= now:
+            # A retry has come due, or a doorbell was lost. Workers find such runs by themselves, only later.
+            self._queue.ring()
+        if next_due is not None and next_due <= now:
+            return self._fire(now)
+        return _sleep(now, next_due, next_run)
+
+    def _fire(self, now: datetime) -> float:
+        """One bounded batch of due tasks, in one transaction."""
+        with self._units() as unit:
+            verdicts = self._judged(unit, now)
+            records = self._unrecorded(unit, verdicts)
+            runs = [_new_run(verdict.task, record) for verdict, record in records if record.outcome == "fired"]
+            unit.tasks.add_occurrences([record for _, record in records])
+            unit.runs.add(runs, now)
+            unit.tasks.advance([verdict.task for verdict in verdicts])
+        if runs:
+            self._queue.ring(min(len(runs), RINGS))
+        for _, record in records:
+            emit("occurrence.decided", record=record, at=now)
+        return 0.0
+
+    def _judged(self, unit: UnitOfWork, now: datetime) -> list[Verdict]:
+        due = unit.tasks.due(now, BATCH)
+        busy = unit.runs.busy_tasks([task.id for task in due if task.overlap == "skip"])
+        verdicts: list[Verdict] = []
+        handled = 0
+        for task in due:
+            if handled >= MOST:
+                break  # the others stay due, and the next tick comes at once
+            verdicts.append(judge(task, now, busy=task.id in busy))
+            handled += len(verdicts[-1].records)
+        return verdicts
+
+    def _unrecorded(self, unit: UnitOfWork, verdicts: Sequence[Verdict]) -> list[tuple[Verdict, OccurrenceRecord]]:
+        """The decisions that are news: an edited schedule may come upon a moment that has its row already."""
+        pairs = [(verdict, record) for verdict in verdicts for record in verdict.records]
+        known = unit.tasks.recorded([(record.task_id, record.nominal_at) for _, record in pairs])
+        return [
+            (verdict, replace(record, run_id=new_id()) if record.outcome == "fired" else record)
+            for verdict, record in pairs
+            if (record.task_id, record.nominal_at) not in known
+        ]
+
+
+def _new_run(task: Task, record: OccurrenceRecord) -> NewRun:
+    return NewRun(
+        id=record.run_id or new_id(),
+        task_id=task.id,
+        definition_id=task.definition_id,
+        trigger="schedule",
+        nominal_at=record.nominal_at,
+        scheduled_for=record.effective_at,
+        priority=task.priority,
+        max_attempts=task.max_retries + 1,
+    )
+
+
+def _sleep(now: datetime, *moments: datetime | None) -> float:
+    waits = [(moment - now).total_seconds() for moment in moments if moment is not None and moment > now]
+    return max(0.0, min([LONGEST_SLEEP, *waits]))

@@ -1,0 +1,121 @@
+"""One attempt at a step: render, validate, call the tool, and bring back an outcome, never an exception."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import orjson
+
+from app.domain.conditions import Condition
+from app.domain.errors import NotFound
+from app.domain.pipelines.model import Step
+from app.domain.pipelines.outcome import Failed, Succeeded
+from app.domain.ports import Tools
+from app.domain.runs import RunError
+from app.domain.templates import TemplateError
+from app.telemetry import emit
+from ordinaut import Tool, ToolCall, ToolFailed
+
+OUTPUT_LIMIT = 1024 * 1024
+"""Bytes of JSON an output may have; a longer one is cut, with a mark."""
+
+
+def holds(condition: Condition | None, scope: Mapping[str, Any], step: Step) -> bool | Failed:
+    """Whether the step is to run at all."""
+    if condition is None:
+        return True
+    try:
+        return condition.holds(scope)
+    except TemplateError as error:
+        return _template_failed(error, step)
+
+
+def render(step: Step, scope: Mapping[str, Any], tools: Tools) -> Any:
+    """The step's arguments, valid for its tool; or Failed."""
+    try:
+        arguments = step.arguments.render(scope)
+    except TemplateError as error:
+        return _template_failed(error, step)
+    try:
+        problems = tools.argument_problems(step.uses, arguments)
+    except NotFound as error:
+        return Failed(RunError(type="unknown_tool", message=error.message, step_id=step.id), False)
+    if not problems:
+        return arguments
+    listed = [{"pointer": one.pointer, "message": one.message} for one in problems[:20]]
+    message = f"The arguments of {step.uses} are not valid: {problems[0].message}"
+    return Failed(
+        RunError(type="invalid_arguments", message=message, step_id=step.id, details={"errors": listed}),
+        False,
+    )
+
+
+def call(tool: Tool, request: ToolCall, step: Step) -> Succeeded | Failed:
+    """Call the tool. This is the step boundary: whatever it raises becomes an outcome."""
+    try:
+        return Succeeded(tool.run(request))
+    except ToolFailed as failure:
+        return failed(failure, step)
+    except Exception as error:  # noqa: BLE001 - a tool may raise anything, and the run must learn of it
+        emit("step.crashed", step_id=step.id, tool=tool.name, error=error)
+        message = f"{tool.name} failed with {type(error).__name__}"
+        return Failed(RunError(type="tool_crashed", message=message, step_id=step.id))
+
+
+def failed(failure: ToolFailed, step: Step) -> Failed:
+    """A tool's own refusal as an outcome."""
+    details = failure.details
+    after = details.get("retry_after_seconds", 0)
+    return Failed(
+        RunError(type=failure.type, message=failure.message, step_id=step.id, details=details or None),
+        failure.retryable,
+        float(after) if isinstance(after, (int, float)) else 0.0,
+    )
+
+
+def encode(output: Any, step: Step, tool: Tool) -> tuple[bytes, Any] | Failed:
+    """The output as JSON, cut at its limit, and as the value later steps see.
+
+    That value is what a worker taking over would read from the journal; pure tools return plain JSON anyway.
+    """
+    try:
+        text = orjson.dumps(output, option=orjson.OPT_NON_STR_KEYS)
+    except (TypeError, ValueError) as error:
+        message = f"{step.uses} returned what JSON cannot hold: {error}"
+        return Failed(RunError(type="invalid_output", message=message, step_id=step.id), False)
+    if len(text) > OUTPUT_LIMIT:
+        output = {"truncated": True, "bytes": len(text), "excerpt": text[:8192].decode(errors="ignore")}
+        return orjson.dumps(output), output
+    return text, output if tool.pure else orjson.loads(text)
+
+
+def _template_failed(error: TemplateError, step: Step) -> Failed:
+    # The same data gives the same result: another try is of no use.
+    return Failed(RunError(type="template_error", message=f"Step {step.id}: {error.message}", step_id=step.id), False)
+
+
+class LogLines:
+    """Collects the log lines of one step, bounded in number and length."""
+
+    LIMIT = 1000
+    LENGTH = 8192
+
+    __slots__ = ("_add", "_left")
+
+    def __init__(self, add: Callable[[str, dict[str, Any]], None]) -> None:
+        self._add = add
+        self._left = self.LIMIT
+
+    def bound(self, step_id: str) -> Callable[[str, str], None]:
+        """The `log` of a tool call."""
+
+        def log(level: str, message: str) -> None:
+            self._left -= 1
+            if self._left > 0:
+                self._add("log", {"level": level, "message": message[: self.LENGTH], "step_id": step_id})
+            elif self._left == 0:
+                text = f"More than {self.LIMIT} lines: the rest is left out"
+                self._add("log", {"level": "warning", "message": text, "step_id": step_id})
+
+        return log

@@ -1,0 +1,41 @@
+"""One database as its users see it: units of work, a ledger, and whether it is well."""
+
+from __future__ import annotations
+
+from sqlalchemy import text
+from sqlalchemy.exc import ProgrammingError
+
+from app.domain.errors import Unavailable
+from app.storage.engines import make_engine, translated
+from app.storage.ledger import SqlRunLedger
+from app.storage.ledger_postgresql import PostgresqlRunLedger
+from app.storage.ledger_sqlite import SqliteRunLedger
+from app.storage.unit_of_work import SqlUnitsOfWork
+
+REVISION = "0001"
+"""The migration this code was written against; a test compares it with `migrations/`."""
+
+
+class Database:
+    """An engine with everything that is made on it."""
+
+    def __init__(self, url: str, *, pool_size: int, sqlite_synchronous: str, lease_seconds: float) -> None:
+        self._engine = make_engine(url, pool_size=pool_size, sqlite_synchronous=sqlite_synchronous)
+        self.units = SqlUnitsOfWork(self._engine)
+        kind = PostgresqlRunLedger if self._engine.dialect.name == "postgresql" else SqliteRunLedger
+        self.ledger: SqlRunLedger = kind(self._engine, lease_seconds=lease_seconds)
+
+    def check(self) -> str | None:
+        """None when it answers and has the schema this code needs, else a sentence."""
+        try:
+            with translated(), self._engine.connect().execution_options(read_only=True) as connection:
+                found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+        except (Unavailable, ProgrammingError) as error:
+            return getattr(error, "message", None) or "The database has no schema yet: run `ordinaut db upgrade`"
+        if found != REVISION:
+            return f"The schema is at {found}, not at {REVISION}: run `ordinaut db upgrade`"
+        return None
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._engine.dispose()

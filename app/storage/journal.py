@@ -1,0 +1,27 @@
+"""How records of a run's journal are written into a row and read back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import orjson
+
+from app.domain.clock import from_micros
+from app.domain.runs import Record
+
+Line = tuple[int, str, Any]
+"""`(microseconds since 1970, kind, body)`; the body may hold orjson fragments."""
+
+
+def pack(lines: Sequence[Line]) -> str:
+    """The text of one journal row."""
+    return orjson.dumps(lines).decode()
+
+
+def unpack(rows: Iterable[tuple[int, str]], after: int) -> Iterator[Record]:
+    """Records numbered above `after` from `(first, records)` rows in order."""
+    for first, text in rows:
+        for number, (at, kind, body) in enumerate(orjson.loads(text), start=first):
+            if number > after:
+                yield Record(number, from_micros(at), kind, body)

@@ -1,0 +1,237 @@
+"""Runs and their journals in SQL, for everything but the hot path (that is `ledger.py`)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+from sqlalchemy import BigInteger, ColumnElement, delete, func, insert, literal, select, type_coerce, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Connection, RowMapping
+
+from app.domain.clock import to_micros
+from app.domain.errors import NotFound
+from app.domain.ids import id_border
+from app.domain.paging import Page
+from app.domain.runs import ACTIVE, ENDED, NewRun, Record, Run, RunFilter, RunStats
+from app.storage.columns import Instant
+from app.storage.journal import pack, unpack
+from app.storage.tables import run_journal, runs, tasks
+
+PRIORITY_STEP = timedelta(minutes=1)
+
+_shown = [column for column in runs.c if column.name not in {"origin", "rank", "active_us"}]
+_whole = select(*_shown, tasks.c.title.label("task_title")).join(tasks, tasks.c.id == runs.c.task_id)
+
+
+def rank_of(available_at: datetime, priority: int) -> int:
+    """Order of claiming: a run of priority 9 stands behind one of priority 1 that came up to 8 minutes later."""
+    return to_micros(available_at + PRIORITY_STEP * (priority - 1))
+
+
+def _run(row: RowMapping) -> Run:
+    return Run(**{**row, "output": None if row["output"] is None else orjson.loads(row["output"])})
+
+
+def _new_row(run: NewRun, now: datetime) -> dict[str, Any]:
+    return {
+        "id": run.id,
+        "task_id": run.task_id,
+        "definition_id": run.definition_id,
+        "trigger": run.trigger,
+        "origin": run.origin,
+        "status": "queued",
+        "nominal_at": run.nominal_at,
+        "scheduled_for": run.scheduled_for,
+        "available_at": run.scheduled_for,
+        "priority": run.priority,
+        "rank": rank_of(run.scheduled_for, run.priority),
+        "attempt": 0,
+        "max_attempts": run.max_attempts,
+        "fence": 0,
+        "created_at": now,
+        "active_us": 0,
+        "params": run.params,
+        "journal_length": 0,
+        "request_id": run.request_id,
+    }
+
+
+class SqlRunStore:
+    """See `app.domain.ports.RunStore`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def add(self, new: Sequence[NewRun], now: datetime) -> None:
+        """Queue runs; one whose origin stands already is left out (`by_origin` finds the earlier one)."""
+        if not new:
+            return
+        rows = [_new_row(run, now) for run in new]
+        if all(run.origin is None for run in new):
+            self._connection.execute(insert(runs), rows)
+            return
+        dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite
+        self._connection.execute(dialect.insert(runs).on_conflict_do_nothing(index_elements=["origin"]), rows)
+
+    def by_origin(self, origin: str) -> Run | None:
+        """The run that was asked for under this name."""
+        row = self._connection.execute(_whole.where(runs.c.origin == origin)).mappings().first()
+        return None if row is None else _run(row)
+
+    def get(self, run_id: str) -> Run:
+        """The run, or NotFound."""
+        row = self._connection.execute(_whole.where(runs.c.id == run_id)).mappings().first()
+        if row is None:
+            raise NotFound("Run not found", run_id=run_id)
+        return _run(row)
+
+    def page(self, where: RunFilter, *, limit: int, offset: int) -> Page[Run]:
+        """Newest first."""
+        conditions = _conditions(where)
+        total = self._connection.execute(select(func.count()).select_from(runs).where(*conditions)).scalar_one()
+        query = _whole.where(*conditions).order_by(runs.c.id.desc()).limit(limit).offset(offset)
+        found = self._connection.execute(query).mappings()
+        return Page(tuple(_run(row) for row in found), total, limit, offset)
+
+    def latest(self, task_id: str) -> Run | None:
+        """The run of the task that was made last."""
+        row = self._connection.execute(_whole.where(runs.c.task_id == task_id).order_by(runs.c.id.desc()).limit(1))
+        found = row.mappings().first()
+        return None if found is None else _run(found)
+
+    def busy_tasks(self, task_ids: Sequence[str]) -> set[str]:
+        """Which of the tasks have a run that has not ended."""
+        query = select(runs.c.task_id).where(runs.c.task_id.in_(task_ids), runs.c.status.in_(sorted(ACTIVE)))
+        return set(self._connection.execute(query.distinct()).scalars())
+
+    def journal(self, run_id: str, *, after: int = 0) -> list[Record]:
+        """Its records above `after`, in order."""
+        query = (
+            select(run_journal.c.first, run_journal.c.records)
+            .where(run_journal.c.run_id == run_id, run_journal.c.last > after)
+            .order_by(run_journal.c.first)
+        )
+        return list(unpack(((first, text) for first, text in self._connection.execute(query)), after))
+
+    def changes(self, run_ids: Collection[str]) -> dict[str, tuple[int, str]]:
+        """Length of the journal and status, by id."""
+        query = select(runs.c.id, runs.c.journal_length, runs.c.status).where(runs.c.id.in_(run_ids))
+        return {run_id: (length, status) for run_id, length, status in self._connection.execute(query)}
+
+    def cancel_queued(self, run_id: str, now: datetime) -> bool:
+        """End a run that no worker holds."""
+        length = self._connection.execute(
+            update(runs)
+            .where(runs.c.id == run_id, runs.c.status.in_(["queued", "waiting"]))
+            .values(
+                status="canceled",
+                finished_at=now,
+                cancel_requested_at=now,
+                fence=runs.c.fence + 1,
+                journal_length=runs.c.journal_length + 1,
+            )
+            .returning(runs.c.journal_length)
+        ).scalar()
+        if length is None:
+            return False
+        line = (to_micros(now), "state", {"status": "canceled"})
+        self._connection.execute(
+            insert(run_journal), {"run_id": run_id, "first": length, "last": length, "records": pack([line])}
+        )
+        return True
+
+    def request_cancel(self, run_id: str, now: datetime) -> bool:
+        """Leave a request for the worker that holds it."""
+        asked = self._connection.execute(
+            update(runs)
+            .where(runs.c.id == run_id, runs.c.status == "running")
+            .values(cancel_requested_at=func.coalesce(runs.c.cancel_requested_at, literal(now, Instant())))
+        )
+        return asked.rowcount == 1
+
+    def last_outcomes(self, task_id: str, limit: int) -> list[str]:
+        """Statuses of the task's last ended runs, newest first."""
+        query = (
+            select(runs.c.status)
+            .where(runs.c.task_id == task_id, runs.c.status.in_(["succeeded", "failed"]))
+            .order_by(runs.c.id.desc())
+            .limit(limit)
+        )
+        return list(self._connection.execute(query).scalars())
+
+    def next_available_at(self) -> datetime | None:
+        """The soonest moment at which a queued run may be taken; past when one is waiting now."""
+        query = select(runs.c.available_at).where(runs.c.status == "queued").order_by(runs.c.available_at).limit(1)
+        return self._connection.execute(query).scalar()
+
+    def purge(self, before: datetime, limit: int) -> int:
+        """Delete ended runs made before then, with their journals; how many."""
+        # Ids begin with the time of their making: the primary key finds the old ones.
+        border = id_border(before)
+        old = (
+            select(runs.c.id)
+            .where(runs.c.id < border, runs.c.status.in_(sorted(ENDED)))
+            .order_by(runs.c.id)
+            .limit(limit)
+        )
+        ids = list(self._connection.execute(old).scalars())
+        if ids:
+            self._connection.execute(delete(run_journal).where(run_journal.c.run_id.in_(ids)))
+            self._connection.execute(delete(runs).where(runs.c.id.in_(ids)))
+        return len(ids)
+
+    def stats(self, *, since: datetime, task_id: str | None = None) -> RunStats:
+        """Counts and durations of the runs scheduled since then."""
+        scope = [runs.c.scheduled_for >= since]
+        if task_id is not None:
+            scope.append(runs.c.task_id == task_id)
+        counted = self._connection.execute(select(runs.c.status, func.count()).where(*scope).group_by(runs.c.status))
+        by_status = {row[0]: row[1] for row in counted}
+        ended = [*scope, runs.c.status.in_(["succeeded", "failed"]), runs.c.started_at.is_not(None)]
+        return _stats(by_status, self._durations(ended))
+
+    def _durations(self, ended: list[ColumnElement[bool]]) -> dict[str, float | None]:
+        took = (type_coerce(runs.c.finished_at, BigInteger) - type_coerce(runs.c.started_at, BigInteger)).label("took")
+        count, mean, most = self._connection.execute(
+            select(func.count(), func.avg(took), func.max(took)).where(*ended)
+        ).one()
+        ordered = select(took).where(*ended).order_by(took)
+
+        def quantile(share: float) -> float | None:
+            if not count:
+                return None
+            index = min(count - 1, int(count * share))
+            return int(self._connection.execute(ordered.limit(1).offset(index)).scalar_one()) / 1e6
+
+        return {
+            "duration_avg": None if mean is None else float(mean) / 1e6,
+            "duration_p50": quantile(0.5),
+            "duration_p95": quantile(0.95),
+            "duration_max": None if most is None else int(most) / 1e6,
+        }
+
+
+def _stats(by_status: dict[str, int], durations: dict[str, float | None]) -> RunStats:
+    ended = by_status.get("succeeded", 0) + by_status.get("failed", 0)
+    rate = by_status.get("succeeded", 0) / ended if ended else None
+    return RunStats(total=sum(by_status.values()), by_status=by_status, success_rate=rate, **durations)
+
+
+def _conditions(where: RunFilter) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if where.task_id is not None:
+        conditions.append(runs.c.task_id == where.task_id)
+    if where.status:
+        conditions.append(runs.c.status.in_(where.status))
+    if where.success is not None:
+        conditions.append(runs.c.status == ("succeeded" if where.success else "failed"))
+    if where.trigger is not None:
+        conditions.append(runs.c.trigger == where.trigger)
+    if where.start_time is not None:
+        conditions.append(runs.c.scheduled_for >= where.start_time)
+    if where.end_time is not None:
+        conditions.append(runs.c.scheduled_for < where.end_time)
+    return conditions

@@ -1,0 +1,163 @@
+"""The schema; migrations follow it, and `alembic check` holds the two together."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    text,
+)
+
+from app.storage.columns import Document, Instant
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+Id = String(36)
+
+tasks = Table(
+    "tasks",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("title", String(200), nullable=False),
+    Column("description", String(2000), nullable=False),
+    Column("schedule_kind", String(16), nullable=False),
+    Column("schedule_expr", String(2000)),
+    Column("timezone", String(64), nullable=False),
+    Column("payload", Document, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("priority", SmallInteger, nullable=False),
+    Column("max_retries", SmallInteger, nullable=False),
+    Column("backoff_strategy", String(32), nullable=False),
+    Column("backoff_seconds", Integer, nullable=False),
+    Column("timeout_seconds", Integer, nullable=False),
+    Column("overlap", String(16), nullable=False),
+    Column("misfire", String(16), nullable=False),
+    Column("misfire_grace_seconds", Integer, nullable=False),
+    Column("catchup_window_seconds", Integer, nullable=False),
+    Column("catchup_max", Integer, nullable=False),
+    Column("jitter_seconds", Integer, nullable=False),
+    Column("starts_at", Instant),
+    Column("ends_at", Instant),
+    Column("max_runs", Integer),
+    Column("pause_after_failures", Integer),
+    Column("tags", Document, nullable=False),
+    Column("created_by", String(100), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("anchor_at", Instant, nullable=False),
+    Column("next_run_at", Instant),
+    Column("next_due_at", Instant),
+    Column("snoozed_until", Instant),
+    Column("snooze_reason", String(500)),
+    Column("fired_count", Integer, nullable=False),
+    Column("definition_id", Id, nullable=False),
+    Index(
+        "ix_tasks_due",
+        "next_due_at",
+        sqlite_where=text("next_due_at IS NOT NULL"),
+        postgresql_where=text("next_due_at IS NOT NULL"),
+    ),
+    Index("ix_tasks_status", "status", "id"),
+    Index("ix_tasks_created_by", "created_by", "id"),
+)
+
+task_tags = Table(
+    "task_tags",
+    metadata,
+    Column("task_id", Id, ForeignKey("tasks.id", ondelete="CASCADE"), primary_key=True),
+    Column("tag", String(50), primary_key=True),
+    Index("ix_task_tags_tag", "tag", "task_id"),
+)
+
+definitions = Table(
+    "definitions",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("task_id", Id, ForeignKey("tasks.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("document", Document, nullable=False),
+    Column("created_at", Instant, nullable=False),
+)
+
+occurrences = Table(
+    "occurrences",
+    metadata,
+    Column("task_id", Id, ForeignKey("tasks.id", ondelete="CASCADE"), primary_key=True),
+    Column("nominal_at", Instant, primary_key=True),
+    Column("effective_at", Instant, nullable=False),
+    Column("outcome", String(24), nullable=False),
+    Column("reason", String(500), nullable=False),
+    Column("run_id", Id),
+)
+
+_queued = text("status = 'queued'")
+_running = text("status = 'running'")
+_failed = text("status = 'failed'")
+_busy = text("status IN ('queued', 'running', 'waiting')")
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("task_id", Id, ForeignKey("tasks.id", ondelete="CASCADE"), nullable=False),
+    Column("definition_id", Id, nullable=False),
+    Column("trigger", String(16), nullable=False),
+    # What asked for the run, where asking twice must give one run.
+    Column("origin", String(255)),
+    Column("status", String(16), nullable=False),
+    Column("nominal_at", Instant),
+    Column("scheduled_for", Instant, nullable=False),
+    Column("available_at", Instant, nullable=False),
+    Column("priority", SmallInteger, nullable=False),
+    # Order of claiming: available_at plus a minute for each step of priority, so that waiting outranks it.
+    Column("rank", BigInteger, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("max_attempts", Integer, nullable=False),
+    Column("fence", Integer, nullable=False),
+    Column("lease_owner", String(100)),
+    Column("leased_until", Instant),
+    Column("cancel_requested_at", Instant),
+    Column("created_at", Instant, nullable=False),
+    Column("started_at", Instant),
+    Column("finished_at", Instant),
+    # Microseconds in the hands of workers, for the run's time limit: waiting is not counted.
+    Column("active_us", BigInteger, nullable=False),
+    Column("params", Document),
+    Column("error", Document),
+    Column("output", Text),
+    Column("journal_length", Integer, nullable=False),
+    Column("request_id", String(128)),
+    Index("ix_runs_ready", "rank", sqlite_where=_queued, postgresql_where=_queued),
+    Index("ix_runs_available", "available_at", sqlite_where=_queued, postgresql_where=_queued),
+    Index("ix_runs_leased", "leased_until", sqlite_where=_running, postgresql_where=_running),
+    Index("ix_runs_failed", "id", sqlite_where=_failed, postgresql_where=_failed),
+    Index("ix_runs_busy", "task_id", sqlite_where=_busy, postgresql_where=_busy),
+    Index("ix_runs_task", "task_id", "id"),
+    Index("ix_runs_scheduled", "scheduled_for"),
+    Index("uq_runs_origin", "origin", unique=True),
+)
+
+# A run's history, append only: one row a commit, each with the records that this commit adds.
+run_journal = Table(
+    "run_journal",
+    metadata,
+    Column("run_id", Id, primary_key=True),
+    Column("first", Integer, primary_key=True),
+    Column("last", Integer, nullable=False),
+    Column("records", Text, nullable=False),
+)

@@ -1,0 +1,202 @@
+"""Tasks, their definitions and their occurrences in SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, bindparam, delete, func, insert, select, tuple_, update
+from sqlalchemy.engine import Connection, RowMapping
+
+from app.domain.errors import NotFound, PreconditionFailed
+from app.domain.paging import Page
+from app.domain.tasks import Definition, OccurrenceRecord, Task, TaskFilter
+from app.storage.tables import definitions, occurrences, run_journal, runs, task_tags, tasks
+
+_STORED = tuple(f.name for f in fields(Task) if f.name in tasks.c)
+
+# The last time any run of the task began: one index probe, and nothing for a finishing run to write.
+_last_run_at = (
+    select(runs.c.started_at)
+    .where(runs.c.task_id == tasks.c.id, runs.c.started_at.is_not(None))
+    .order_by(runs.c.id.desc())
+    .limit(1)
+    .scalar_subquery()
+    .label("last_run_at")
+)
+_whole = select(tasks, _last_run_at)
+
+
+def _task(row: RowMapping) -> Task:
+    return Task(**{**row, "tags": tuple(row["tags"])})
+
+
+def _values(task: Task) -> dict[str, Any]:
+    return {name: getattr(task, name) for name in _STORED}
+
+
+class SqlTaskStore:
+    """See `app.domain.ports.TaskStore`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def add(self, task: Task) -> None:
+        """Store a new task."""
+        self._connection.execute(insert(tasks), _values(task))
+        self._tag(task)
+
+    def get(self, task_id: str, *, lock: bool = False) -> Task:
+        """The task, or NotFound."""
+        query = _whole.where(tasks.c.id == task_id)
+        row = self._connection.execute(query.with_for_update(of=tasks) if lock else query).mappings().first()
+        if row is None:
+            raise NotFound("Task not found", task_id=task_id)
+        return _task(row)
+
+    def save(self, task: Task) -> None:
+        """Store a changed task, if nobody else has changed it since it was read."""
+        changed = self._connection.execute(
+            update(tasks).where(tasks.c.id == task.id, tasks.c.version == task.version - 1).values(_values(task))
+        )
+        if changed.rowcount != 1:
+            raise PreconditionFailed(task_id=task.id)
+        self._connection.execute(delete(task_tags).where(task_tags.c.task_id == task.id))
+        self._tag(task)
+
+    def _tag(self, task: Task) -> None:
+        if task.tags:
+            self._connection.execute(insert(task_tags), [{"task_id": task.id, "tag": tag} for tag in task.tags])
+
+    def delete(self, task_id: str) -> None:
+        """Remove it with all it has left; its runs in the hands of workers lose their lease."""
+        mine = select(runs.c.id).where(runs.c.task_id == task_id)
+        self._connection.execute(delete(run_journal).where(run_journal.c.run_id.in_(mine)))
+        if self._connection.execute(delete(tasks).where(tasks.c.id == task_id)).rowcount != 1:
+            raise NotFound("Task not found", task_id=task_id)
+
+    def page(self, where: TaskFilter, *, limit: int, offset: int) -> Page[Task]:
+        """Newest first."""
+        conditions = _conditions(where)
+        total = self._connection.execute(select(func.count()).select_from(tasks).where(*conditions)).scalar_one()
+        query = _whole.where(*conditions).order_by(tasks.c.id.desc()).limit(limit).offset(offset)
+        found = self._connection.execute(query).mappings()
+        return Page(tuple(_task(row) for row in found), total, limit, offset)
+
+    def add_definition(self, definition: Definition) -> None:
+        """Store a snapshot; it never changes."""
+        self._connection.execute(
+            insert(definitions),
+            {f.name: getattr(definition, f.name) for f in fields(Definition)},
+        )
+
+    def definition(self, definition_id: str) -> Definition:
+        """The snapshot, or NotFound."""
+        row = self._connection.execute(select(definitions).where(definitions.c.id == definition_id)).mappings().first()
+        if row is None:
+            raise NotFound("Definition not found", definition_id=definition_id)
+        return Definition(**row)
+
+    def due(self, now: datetime, limit: int) -> list[Task]:
+        """Tasks to fire, locked; those another beat holds are its own affair."""
+        query: Select[Any] = (
+            select(tasks)
+            .where(tasks.c.next_due_at <= now)
+            .order_by(tasks.c.next_due_at)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        return [_task(row) for row in self._connection.execute(query).mappings()]
+
+    def advance(self, moved: Sequence[Task]) -> None:
+        """Move tasks that have fired on to their next occurrence."""
+        if not moved:
+            return
+        self._connection.execute(
+            update(tasks)
+            .where(tasks.c.id == bindparam("key"))
+            .values(
+                next_run_at=bindparam("nominal"),
+                next_due_at=bindparam("due"),
+                status=bindparam("state"),
+                fired_count=bindparam("fired"),
+            ),
+            [
+                {
+                    "key": task.id,
+                    "nominal": task.next_run_at,
+                    "due": task.next_due_at,
+                    "state": task.status,
+                    "fired": task.fired_count,
+                }
+                for task in moved
+            ],
+        )
+
+    def next_due_at(self) -> datetime | None:
+        """The soonest moment at which any task is due."""
+        query = (
+            select(tasks.c.next_due_at).where(tasks.c.next_due_at.is_not(None)).order_by(tasks.c.next_due_at).limit(1)
+        )
+        return self._connection.execute(query).scalar()
+
+    def add_occurrences(self, records: Sequence[OccurrenceRecord]) -> None:
+        """Write down what became of occurrences; the primary key refuses a second row for one."""
+        if records:
+            names = [f.name for f in fields(OccurrenceRecord)]
+            self._connection.execute(
+                insert(occurrences), [{name: getattr(record, name) for name in names} for record in records]
+            )
+
+    def recorded(self, keys: Sequence[tuple[str, datetime]]) -> set[tuple[str, datetime]]:
+        """Which of these occurrences have a row already."""
+        key = tuple_(occurrences.c.task_id, occurrences.c.nominal_at)
+        found: set[tuple[str, datetime]] = set()
+        for start in range(0, len(keys), 200):
+            rows = self._connection.execute(
+                select(occurrences.c.task_id, occurrences.c.nominal_at).where(key.in_(keys[start : start + 200]))
+            )
+            found.update((task_id, nominal) for task_id, nominal in rows)
+        return found
+
+    def occurrences(self, task_id: str, *, limit: int, offset: int) -> Page[OccurrenceRecord]:
+        """Newest first."""
+        mine = occurrences.c.task_id == task_id
+        total = self._connection.execute(select(func.count()).select_from(occurrences).where(mine)).scalar_one()
+        query = select(occurrences).where(mine).order_by(occurrences.c.nominal_at.desc()).limit(limit).offset(offset)
+        rows = self._connection.execute(query).mappings()
+        return Page(tuple(_occurrence(row) for row in rows), total, limit, offset)
+
+    def occurrence_near(self, task_id: str, moment: datetime) -> OccurrenceRecord | None:
+        """The last one recorded at or before `moment`."""
+        query = (
+            select(occurrences)
+            .where(occurrences.c.task_id == task_id, occurrences.c.nominal_at <= moment)
+            .order_by(occurrences.c.nominal_at.desc())
+            .limit(1)
+        )
+        row = self._connection.execute(query).mappings().first()
+        return None if row is None else _occurrence(row)
+
+
+def _occurrence(row: Mapping[Any, Any]) -> OccurrenceRecord:
+    return OccurrenceRecord(**row)
+
+
+def _conditions(where: TaskFilter) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if where.status:
+        conditions.append(tasks.c.status.in_(where.status))
+    if where.created_by is not None:
+        conditions.append(tasks.c.created_by == where.created_by)
+    if where.schedule_kind is not None:
+        conditions.append(tasks.c.schedule_kind == where.schedule_kind)
+    if where.q is not None:
+        conditions.append(
+            tasks.c.title.icontains(where.q, autoescape=True) | tasks.c.description.icontains(where.q, autoescape=True)
+        )
+    if where.tag is not None:
+        conditions.append(tasks.c.id.in_(select(task_tags.c.task_id).where(task_tags.c.tag == where.tag)))
+    return conditions
