@@ -1,0 +1,24 @@
+"""`/schedules`: looking at a schedule before it is saved."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint
+
+from app.http.api import api
+from app.http.services import services
+from app.schemas.schedules import SchedulePreviewIn, SchedulePreviewOut, schedule_preview_out
+
+bp = Blueprint("schedules", __name__)
+
+
+@bp.post("/schedules/preview")
+@api(body=SchedulePreviewIn, returns=SchedulePreviewOut, tags=("schedules",))
+def preview_schedule(body: SchedulePreviewIn) -> dict[str, Any]:
+    """Show a schedule in words and when it fires.
+
+    The occurrences are those that beat would fire. `from` counts in; without it they begin now.
+    """
+    preview = services().schedules.preview(body.text(), count=body.count, from_=body.from_)
+    return schedule_preview_out(preview)

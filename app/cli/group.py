@@ -1,0 +1,47 @@
+"""The commands of `ordinaut`, a file each; what a command needs is imported when it runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from app.cli.beat import beat
+from app.cli.db import db
+from app.cli.doctor import doctor
+from app.cli.exits import INTERRUPTED, USAGE
+from app.cli.web import web
+from app.cli.worker import worker
+from ordinaut import __version__
+
+
+class Commands(click.Group):
+    """A group that returns the exit code also when the command line is wrong."""
+
+    def main(self, *arguments: Any, **options: Any) -> Any:
+        """As click's, with usage errors shown and turned into their exit code."""
+        try:
+            return super().main(*arguments, **options)
+        except click.ClickException as error:
+            error.show()
+            return USAGE if isinstance(error, click.UsageError) else error.exit_code
+        except click.Abort:
+            return INTERRUPTED
+
+
+@click.group(cls=Commands)
+@click.version_option(__version__, package_name="ordinaut")
+def ordinaut() -> None:
+    """Ordinaut: schedules, pipelines of tools, runs you can watch."""
+
+
+@ordinaut.command()
+def up() -> int:
+    """Start everything on this machine: database, Valkey, web, worker and beat."""
+    from app.cli.up import up as start
+
+    return start()
+
+
+for command in (web, worker, beat, db, doctor):
+    ordinaut.add_command(command)

@@ -1,0 +1,129 @@
+"""Rate limits: one bucket for each caller, counted in Redis, in this process's memory while Redis is away."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from threading import local
+from typing import Any
+
+from flask import Flask, Response, current_app, request
+from flask_limiter import Limiter, RateLimitExceeded
+from flask_limiter.util import get_remote_address
+from limits.storage import RedisStorage
+
+from app.domain.clock import rfc3339
+from app.http.errors import RETRY_AFTER_SECONDS, ErrorAnswer, error_response
+from app.http.identity import LOCAL, caller
+
+TIMEOUT_SECONDS = 0.3
+"""How long a request waits for a frozen Redis before the limit is kept in memory."""
+FRESH_SECONDS = 1.0
+_SCHEME = "counted+"
+
+
+class CountedRedis(RedisStorage):
+    """Redis storage that brings count and remaining time in the round trip that counts.
+
+    `limits` asks twice more for the headers; PERFORMANCE.md measures what that costs.
+    """
+
+    STORAGE_SCHEME = [f"{_SCHEME}{scheme}" for scheme in ("redis", "rediss", "unix")]  # noqa: RUF012 - limits' own
+    _SCRIPT = """
+        local count = redis.call('incrby', KEYS[1], ARGV[2])
+        local left = redis.call('pttl', KEYS[1])
+        if left < 0 then
+            left = ARGV[1] * 1000
+            redis.call('pexpire', KEYS[1], left)
+        end
+        return {count, left}
+    """
+
+    def __init__(self, uri: str, **options: Any) -> None:
+        super().__init__(uri.removeprefix(_SCHEME), **options)
+        self._count = self.get_connection().register_script(self._SCRIPT.encode())
+        self._last = local()
+
+    def incr(self, key: str, expiry: int, amount: int = 1) -> int:
+        """Count, and remember for this thread what came back."""
+        count, left = self._count([self.prefixed_key(key)], [expiry, amount])
+        now = time.time()
+        self._last.seen = (key, now, int(count), now + left / 1000)
+        return int(count)
+
+    def get(self, key: str) -> int:
+        """The count: what this thread has just heard, else Redis's."""
+        seen = self._seen(key)
+        return seen[0] if seen else super().get(key)
+
+    def get_expiry(self, key: str) -> float:
+        """When the window ends, in seconds since 1970."""
+        seen = self._seen(key)
+        return seen[1] if seen else super().get_expiry(key)
+
+    def _seen(self, key: str) -> tuple[int, float] | None:
+        of_key, at, count, reset = getattr(self._last, "seen", ("", 0.0, 0, 0.0))
+        return (count, reset) if of_key == key and time.time() - at < FRESH_SECONDS else None
+
+
+def configure_limits(app: Flask, *, limit: str, redis_url: str | None, ssl_cert_reqs: str = "required") -> Limiter:
+    """Limit every caller to `limit` (Flask-Limiter's notation), on all views but those not `limited`."""
+    # Registered first, so that it runs last: the limiter writes Retry-After on every answer.
+    app.after_request(_keep_retry_after_for_refusals)
+    options: dict[str, Any] = {}
+    if redis_url:
+        options = {
+            "socket_timeout": TIMEOUT_SECONDS,
+            "socket_connect_timeout": TIMEOUT_SECONDS,
+            "key_prefix": "ordinaut:limits",
+        }
+        if redis_url.startswith("rediss:"):
+            options["ssl_cert_reqs"] = ssl_cert_reqs
+    limiter = Limiter(
+        _key,
+        application_limits=[limit],
+        headers_enabled=True,
+        retry_after="delta-seconds",
+        strategy="fixed-window",
+        storage_uri=f"{_SCHEME}{redis_url}" if redis_url else "memory://",
+        storage_options=options,
+        in_memory_fallback_enabled=redis_url is not None,
+    )
+    limiter.request_filter(_unlimited)
+    limiter.init_app(app)
+
+    def refuse(error: RateLimitExceeded) -> Response:
+        return _too_many(limiter, error)
+
+    app.register_error_handler(RateLimitExceeded, refuse)
+    return limiter
+
+
+def _unlimited() -> bool:
+    view = current_app.view_functions.get(request.endpoint or "")
+    declared = getattr(view, "__api__", None)
+    return declared is not None and not declared.limited
+
+
+def _key() -> str:
+    agent = caller()
+    return f"address:{get_remote_address()}" if agent == LOCAL else f"agent:{agent}"
+
+
+def _too_many(limiter: Limiter, error: RateLimitExceeded) -> Response:
+    current = limiter.current_limit
+    reset = current.reset_at if current else time.time()
+    details = {
+        "limit": error.limit.limit.amount,
+        "window": f"{error.limit.limit.get_expiry()}s",
+        "reset_at": rfc3339(datetime.fromtimestamp(int(reset), UTC)),
+    }
+    return error_response(ErrorAnswer(code="rate_limit_exceeded", details=details))
+
+
+def _keep_retry_after_for_refusals(response: Response) -> Response:
+    if response.status_code == 503:
+        response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    elif response.status_code != 429:
+        response.headers.pop("Retry-After", None)
+    return response

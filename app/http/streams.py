@@ -1,0 +1,91 @@
+"""Long answers: how many there may be at once, and how events are written (the HTML standard's SSE)."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, cast
+
+from flask import Flask, Response, current_app
+
+from app.domain.errors import Unavailable
+from app.http.json import dump
+
+EVENT_STREAM = "text/event-stream"
+RETRY_MS = 2000
+"""How long a browser waits before it comes back."""
+SHARE = 0.75
+_KEY = "ordinaut.streams"
+
+
+class Slots:
+    """Counts the long answers of this process, so that they never take every thread."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self._taken = 0
+        self._lock = threading.Lock()
+
+    def take(self) -> None:
+        """Take a slot, or Unavailable when none is left."""
+        with self._lock:
+            if self._taken >= self.most:
+                raise Unavailable("Too many streams are open; try again shortly", limit=self.most)
+            self._taken += 1
+
+    @property
+    def free(self) -> int:
+        """How many are left."""
+        return self.most - self._taken
+
+    def give_back(self) -> None:
+        """Free a slot."""
+        with self._lock:
+            self._taken -= 1
+
+
+def configure_streams(app: Flask, *, threads: int) -> None:
+    """Let long answers hold three quarters of the web threads."""
+    app.extensions[_KEY] = Slots(max(1, int(threads * SHARE)))
+
+
+@contextmanager
+def slot() -> Iterator[None]:
+    """A slot for as long as a view waits."""
+    slots = _slots()
+    slots.take()
+    try:
+        yield
+    finally:
+        slots.give_back()
+
+
+def event_stream(frames: Iterable[bytes]) -> Response:
+    """A stream of frames that begins at once and frees its slot when the client or the server hangs up."""
+    slots = _slots()
+    slots.take()
+    response = Response(_opened(frames), content_type=f"{EVENT_STREAM}; charset=utf-8")
+    response.call_on_close(slots.give_back)
+    # Proxies must neither keep the stream nor collect it before they pass it on.
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["X-Accel-Buffering"] = "no"
+    return response
+
+
+def frame(event: str, data: Any, number: int | None = None) -> bytes:
+    """One event; `number` becomes its id, which browsers send back as `Last-Event-ID`."""
+    identity = b"" if number is None else f"id: {number}\n".encode()
+    return identity + f"event: {event}\ndata: ".encode() + dump(data) + b"\n\n"
+
+
+HEARTBEAT = b": still here\n\n"
+
+
+def _opened(frames: Iterable[bytes]) -> Iterator[bytes]:
+    yield f": ok\nretry: {RETRY_MS}\n\n".encode()
+    yield from frames
+
+
+def _slots() -> Slots:
+    return cast(Slots, current_app.extensions[_KEY])

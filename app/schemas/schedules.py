@@ -1,0 +1,68 @@
+"""Schedules on the wire."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
+
+from app.domain.clock import rfc3339
+from app.domain.schedules import Occurrence
+from app.schemas.fields import STRICT, Body, Expr, Moment, Zone
+from app.services.schedules import SchedulePreview, ScheduleText
+
+_EXAMPLE: JsonDict = {
+    "schedule_kind": "cron",
+    "schedule_expr": "30 8 * * 1-5",
+    "timezone": "Europe/Chisinau",
+    "count": 5,
+}
+
+
+class SchedulePreviewIn(Body):
+    """A schedule to look at."""
+
+    model_config = ConfigDict(**STRICT, json_schema_extra={"examples": [_EXAMPLE]})
+
+    schedule_kind: Literal["cron", "rrule", "once", "manual"]
+    schedule_expr: Expr | None = None
+    timezone: Zone = Field("UTC", description="IANA name")
+    count: Annotated[int, Field(ge=1, le=100)] = 10
+    from_: Moment | None = Field(None, alias="from", description="First moment to look at; now when left out")
+
+    def text(self) -> ScheduleText:
+        """The schedule as the service takes it."""
+        return ScheduleText(kind=self.schedule_kind, expr=self.schedule_expr, timezone=self.timezone)
+
+
+class OccurrenceOut(BaseModel):
+    """One time at which a schedule fires."""
+
+    nominal: Moment
+    local: str = Field(description="RFC 3339 with the zone's offset", examples=["2026-11-24T10:30:00+02:00"])
+    note: str | None = Field(description="What a change of the clocks does to it")
+
+
+class SchedulePreviewOut(BaseModel):
+    """A schedule in words and in times."""
+
+    description: str = Field(examples=["Monday to Friday at 08:30"])
+    occurrences: list[OccurrenceOut]
+
+
+def occurrence_out(occurrence: Occurrence) -> dict[str, Any]:
+    """The occurrence as `OccurrenceOut` describes it."""
+    return {
+        "nominal": rfc3339(occurrence.nominal),
+        "local": occurrence.local.isoformat(),
+        "note": occurrence.note,
+    }
+
+
+def schedule_preview_out(preview: SchedulePreview) -> dict[str, Any]:
+    """The preview as `SchedulePreviewOut` describes it."""
+    return {
+        "description": preview.description,
+        "occurrences": [occurrence_out(one) for one in preview.occurrences],
+    }

@@ -1,0 +1,236 @@
+"""Tasks on the wire, on their way in."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import (
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic.config import JsonDict
+
+from app.domain.json_size import json_problem
+from app.domain.tasks import TaskFilter
+from app.schemas.fields import STRICT, Body, Expr, Moment, Name, PageQuery, Prose, Query, Reason, Tag, Zone
+
+Kind = Literal["cron", "rrule", "once", "manual"]
+Status = Literal["active", "paused", "canceled", "completed"]
+Seconds = Annotated[int, Field(ge=0, le=86_400)]
+Amount = Annotated[int, Field(ge=1, le=1_000_000_000)]
+
+READ_ONLY = frozenset(
+    {
+        *("id", "created_at", "updated_at", "version", "next_run", "next_run_effective", "last_run"),
+        *("description_text", "snoozed_until", "snooze_reason"),
+    }
+)
+"""What `GET` gives and `PUT` may carry back: it is not looked at."""
+
+_EXAMPLE: JsonDict = {
+    "title": "Morning briefing",
+    "schedule_kind": "cron",
+    "schedule_expr": "30 8 * * 1-5",
+    "timezone": "Europe/Chisinau",
+    "payload": {
+        "params": {"city": "Chisinau"},
+        "pipeline": [
+            {
+                "id": "weather",
+                "uses": "http.request",
+                "with": {"method": "GET", "url": "https://api.example.com/weather?city=${params.city}"},
+            }
+        ],
+    },
+    "tags": ["morning"],
+}
+
+
+class PayloadIn(Body):
+    """What a task does: its pipeline, and the params that the pipeline reads."""
+
+    params: dict[str, Any] = Field(default_factory=dict)
+    pipeline: list[Any] = Field(default_factory=list, description="Steps in order; see /schemas/pipeline.json")
+
+
+class TaskFields(Body):
+    """The members of a task that clients may set. What is wrong with them is kept, not raised.
+
+    A body with mistakes gives an instance whose `invalid` is set and which holds the members without any, so
+    that mistakes in the schedule and the pipeline can be reported in the same answer.
+    """
+
+    description: Prose = ""
+    schedule_expr: Expr | None = Field(None, description="Cron, RRULE or ISO 8601 text; null for manual tasks")
+    timezone: Zone = Field("UTC", description="IANA name")
+    payload: PayloadIn = Field(default_factory=PayloadIn)
+    status: Status = "active"
+    priority: Annotated[int, Field(ge=1, le=9)] = Field(5, description="1 goes first")
+    max_retries: Annotated[int, Field(ge=0, le=10)] = 3
+    backoff_strategy: Literal["exponential_jitter", "linear", "fixed"] = "exponential_jitter"
+    backoff_seconds: Annotated[int, Field(ge=0, le=3600)] = 5
+    timeout_seconds: Annotated[int, Field(ge=1, le=86_400)] = 3600
+    overlap: Literal["skip", "allow"] = "skip"
+    misfire: Literal["last", "skip", "all"] = "last"
+    misfire_grace_seconds: Seconds = 60
+    catchup_window_seconds: Annotated[int, Field(ge=0, le=31_536_000)] = 86_400
+    catchup_max: Annotated[int, Field(ge=1, le=1000)] = 10
+    jitter_seconds: Seconds = 0
+    starts_at: Moment | None = Field(None, description="Nothing fires before this moment")
+    ends_at: Moment | None = Field(None, description="Nothing fires at or after this moment")
+    max_runs: Amount | None = None
+    pause_after_failures: Annotated[int, Field(ge=1, le=1000)] | None = None
+    tags: Annotated[list[Tag], Field(max_length=20)] = Field(default_factory=list)
+    created_by: Name | None = Field(None, description="Agent id; the caller when left out")
+
+    ignored: ClassVar[frozenset[str]] = frozenset()
+    _invalid: ValidationError | None = PrivateAttr(default=None)
+
+    @property
+    def invalid(self) -> ValidationError | None:
+        """What was wrong with the body."""
+        return self._invalid
+
+    def fields(self) -> dict[str, Any]:
+        """The members that were given and are right, as `TaskService` takes them."""
+        given = {name: getattr(self, name) for name in self.model_fields_set}
+        if "payload" in given:
+            given["payload"] = given["payload"].model_dump()
+        if "tags" in given:
+            given["tags"] = tuple(given["tags"])
+        if given.get("created_by", ...) is None:
+            del given["created_by"]
+        return given
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _keep_mistakes(cls, data: Any, handler: ModelWrapValidatorHandler[TaskFields]) -> TaskFields:
+        if not isinstance(data, dict):
+            return handler(data)
+        offered = {key: value for key, value in data.items() if key not in cls.ignored}
+        try:
+            return handler(offered)
+        except ValidationError as error:
+            return cls._salvaged(offered, error)
+
+    @classmethod
+    def _salvaged(cls, offered: dict[str, Any], error: ValidationError) -> TaskFields:
+        wrong = {str(one["loc"][0]) for one in error.errors(include_url=False, include_input=False) if one["loc"]}
+        right = {key: value for key, value in offered.items() if key in cls.model_fields and key not in wrong}
+        # Patch requires nothing, so a patch of the members that are right has no mistakes.
+        instance = cls.model_construct(**dict(TaskPatch.model_validate(right).given()))
+        instance._invalid = error
+        return instance
+
+    def given(self) -> dict[str, Any]:
+        """The members that were given, validated and as they stand in the model."""
+        return {name: getattr(self, name) for name in self.model_fields_set}
+
+    @field_validator("payload")
+    @classmethod
+    def _fits(cls, payload: PayloadIn) -> PayloadIn:
+        if issue := json_problem(payload.model_dump()):
+            raise ValueError(f"it {issue}")
+        return payload
+
+    @field_validator("tags")
+    @classmethod
+    def _unique(cls, tags: list[str]) -> list[str]:
+        if len(set(tags)) != len(tags):
+            raise ValueError("a tag must not be there twice")
+        return tags
+
+
+class TaskCreate(TaskFields):
+    """A new task."""
+
+    model_config = ConfigDict(**STRICT, json_schema_extra={"examples": [_EXAMPLE]})
+
+    title: Name
+    schedule_kind: Kind
+
+
+class TaskReplace(TaskCreate):
+    """All of a task.
+
+    Members left out go back to their defaults, but for `status` and `created_by`, which stay.
+
+    The read-only members of an answer may be sent back; they are ignored.
+    """
+
+    ignored: ClassVar[frozenset[str]] = READ_ONLY
+
+
+def _as_patch(schema: dict[str, Any]) -> None:
+    """A patch has no defaults: what it leaves out stays."""
+    for member in schema["properties"].values():
+        member.pop("default", None)
+    schema["examples"] = [{"schedule_expr": "0 9 * * *"}]
+
+
+class TaskPatch(TaskFields):
+    """Some members of a task; null is for those that may be null. `payload` is replaced as a whole."""
+
+    model_config = ConfigDict(**STRICT, json_schema_extra=_as_patch)
+
+    title: Name = Field(default_factory=str)
+    schedule_kind: Kind = Field(default_factory=lambda: "manual")
+
+
+class PreviewQuery(Query):
+    """Whether to store the task, or only to show what would be stored."""
+
+    preview: bool = False
+
+
+class TaskListQuery(PageQuery):
+    """Which tasks."""
+
+    status: list[Status] | None = Field(None, description="One or more, joined by commas")
+    created_by: Name | None = None
+    schedule_kind: Kind | None = None
+    q: Name | None = Field(None, description="Part of the title or the description, in any case")
+    tag: Tag | None = None
+
+    def where(self) -> TaskFilter:
+        """The same as the domain has it."""
+        return TaskFilter(
+            status=tuple(self.status or ()),
+            created_by=self.created_by,
+            schedule_kind=self.schedule_kind,
+            q=self.q,
+            tag=self.tag,
+        )
+
+
+class RunNowIn(Body):
+    """A run by hand; an empty body will do."""
+
+    model_config = ConfigDict(
+        **STRICT,
+        json_schema_extra={"examples": [{"params": {"city": "Cahul"}, "idempotency_key": "2026-11-24"}]},
+    )
+
+    params: dict[str, Any] | None = Field(None, description="Laid over the task's own params")
+    idempotency_key: Name | None = Field(None, description="Asking twice under one key gives one run")
+
+
+class SnoozeIn(Body):
+    """A pause that ends by itself: exactly one of `delay_seconds` and `until`, a week at most."""
+
+    model_config = ConfigDict(
+        **STRICT, json_schema_extra={"examples": [{"delay_seconds": 3600, "reason": "On holiday"}]}
+    )
+
+    delay_seconds: Annotated[int, Field(ge=1, le=604_800)] | None = None
+    until: Moment | None = None
+    reason: Reason | None = None
+
+
+class NoBody(Body):
+    """Nothing, or an empty object."""

@@ -1,0 +1,220 @@
+"""Looking at runs, waiting for them, watching them live, and stopping them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal, Protocol
+
+from app.domain.clock import Clock
+from app.domain.errors import Conflict, NotFound, Unavailable
+from app.domain.journal import StepView, fold_steps
+from app.domain.paging import Page
+from app.domain.ports import RunQueue, UnitsOfWork
+from app.domain.runs import ENDED, Record, Run, RunFilter, RunStats
+
+HEARTBEAT_SECONDS = 12.0
+"""Longest silence of a stream; proxies cut at 15 s and more."""
+WAIT_LIMIT_SECONDS = 50.0
+TROUBLE_PAUSE_SECONDS = 1.0
+"""How long a stream waits before it asks a database that did not answer again."""
+
+State = tuple[int, str]
+"""`(journal_length, status)` of a run: when either moves, there is something to read."""
+
+
+class Watch(Protocol):
+    """One reader's watch over one run."""
+
+    def wait(self, known: State, timeout: float) -> Literal["changed", "timeout", "stopping"]:
+        """Sleep until the run differs from `known`, at most `timeout` seconds, or until the process stops."""
+
+
+class Hub(Protocol):
+    """Tells readers in this process when a run they watch has changed; `app.realtime.hub`."""
+
+    def watch(self, run_id: str) -> AbstractContextManager[Watch]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """Nothing happened, and the line is still open."""
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The run has ended and everything about it was sent; `status` is None when it was deleted meanwhile."""
+
+    status: str | None
+
+
+Signal = Record | Heartbeat | End
+
+
+@dataclass(frozen=True, slots=True)
+class Waited:
+    """A run after a wait, and whether the time was up before it ended."""
+
+    run: Run
+    timed_out: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """What a cancellation did: the run has ended (`canceled`) or will end by its worker (`running`)."""
+
+    run_id: str
+    status: Literal["canceled", "running"]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Statistics and the time they cover."""
+
+    days: int
+    since: datetime
+    stats: RunStats
+
+
+class RunService:
+    """The use cases of runs."""
+
+    def __init__(self, *, units: UnitsOfWork, queue: RunQueue, clock: Clock, hub: Hub) -> None:
+        self._units = units
+        self._queue = queue
+        self._clock = clock
+        self._hub = hub
+
+    def get(self, run_id: str) -> tuple[Run, list[StepView]]:
+        """The run with its steps, or NotFound."""
+        with self._units(read_only=True) as unit:
+            run = unit.runs.get(run_id)
+            return run, list(fold_steps(unit.runs.journal(run_id)).values())
+
+    def page(self, where: RunFilter, *, limit: int, offset: int) -> Page[Run]:
+        """Runs, newest first."""
+        with self._units(read_only=True) as unit:
+            return unit.runs.page(where, limit=limit, offset=offset)
+
+    def steps(self, run_id: str) -> list[StepView]:
+        """The steps that have begun, in that order, or NotFound."""
+        return self.get(run_id)[1]
+
+    def logs(self, run_id: str, *, limit: int, offset: int) -> Page[Record]:
+        """Log lines, oldest first, or NotFound."""
+        with self._units(read_only=True) as unit:
+            unit.runs.get(run_id)
+            lines = [record for record in unit.runs.journal(run_id) if record.kind == "log"]
+        return Page(tuple(lines[offset : offset + limit]), len(lines), limit, offset)
+
+    def latest(self, task_id: str) -> Run:
+        """The task's newest run; NotFound when there is no such task or it never ran."""
+        with self._units(read_only=True) as unit:
+            unit.tasks.get(task_id)
+            run = unit.runs.latest(task_id)
+        if run is None:
+            raise NotFound("This task has no runs yet", task_id=task_id)
+        return run
+
+    def stats(self, task_id: str, *, days: int) -> Window:
+        """One task's runs counted over the last `days`, or NotFound."""
+        since = self._clock.now() - timedelta(days=days)
+        with self._units(read_only=True) as unit:
+            unit.tasks.get(task_id)
+            return Window(days, since, unit.runs.stats(since=since, task_id=task_id))
+
+    def summary(self, *, days: int) -> Window:
+        """All runs counted over the last `days`."""
+        since = self._clock.now() - timedelta(days=days)
+        with self._units(read_only=True) as unit:
+            return Window(days, since, unit.runs.stats(since=since))
+
+    def cancel(self, run_id: str) -> Cancelled:
+        """End a run that no worker holds, or ask the worker that holds it to stop.
+
+        Raises:
+            NotFound: there is no such run.
+            Conflict: it has ended already.
+        """
+        with self._units() as unit:
+            run = unit.runs.get(run_id)
+            now = self._clock.now()
+            if run.status not in ENDED:
+                if unit.runs.cancel_queued(run_id, now):
+                    return Cancelled(run_id, "canceled")
+                if unit.runs.request_cancel(run_id, now):
+                    unit.after_commit(self._queue.ring)
+                    return Cancelled(run_id, "running")
+                run = unit.runs.get(run_id)
+        raise Conflict(f"The run cannot be canceled: it is {run.status}", run_id=run_id, status=run.status)
+
+    def wait(self, run_id: str, *, timeout: float) -> Waited:
+        """The run once it has ended, or as it stands after `timeout` seconds (at most 50), or NotFound."""
+        deadline = time.monotonic() + min(timeout, WAIT_LIMIT_SECONDS)
+        with self._hub.watch(run_id) as watch:
+            while True:
+                run = self._run(run_id)
+                left = deadline - time.monotonic()
+                if run.status in ENDED:
+                    return Waited(run, timed_out=False)
+                if left <= 0 or watch.wait((run.journal_length, run.status), left) == "stopping":
+                    return Waited(run, timed_out=True)
+
+    def stream(self, run_id: str, *, after: int | None) -> Iterator[Signal]:
+        """What happens to a run from record `after` on, until it ends or the process stops.
+
+        Without `after` it begins with a record 0 that says the run was queued. A heartbeat comes at least
+        every 12 s, also while the database is away. NotFound is raised here, before anything is sent.
+        """
+        run = self._run(run_id)
+        return self._signals(run, after)
+
+    def _signals(self, run: Run, after: int | None) -> Iterator[Signal]:
+        if after is None:
+            yield Record(0, run.created_at, "state", {"status": "queued", "attempt": 0})
+        sent = after or 0
+        with self._hub.watch(run.id) as watch:
+            while True:
+                # A short unit for each look: a stream may stay open for days.
+                seen, records = self._look(run.id, sent)
+                yield from records
+                sent = records[-1].number if records else sent
+                if seen is None or seen[1] in ENDED:
+                    yield End(seen[1] if seen else None)
+                    return
+                if (yield from _until_changed(watch, seen)) == "stopping":
+                    return
+
+    def _look(self, run_id: str, sent: int) -> tuple[State | None, list[Record]]:
+        """The run's state and what was recorded after `sent`; state None when the run is gone.
+
+        While the database is away the state is one that no run has, so that the reader asks again soon.
+        """
+        try:
+            with self._units(read_only=True) as unit:
+                run = unit.runs.get(run_id)
+                return (run.journal_length, run.status), unit.runs.journal(run_id, after=sent)
+        except NotFound:
+            return None, []
+        except Unavailable:
+            return AWAY, []
+
+    def _run(self, run_id: str) -> Run:
+        with self._units(read_only=True) as unit:
+            return unit.runs.get(run_id)
+
+
+AWAY: State = (-1, "")
+
+
+def _until_changed(watch: Watch, seen: State) -> Generator[Signal, None, str]:
+    """Heartbeats until there is something to read; its value is why it ended."""
+    quiet = TROUBLE_PAUSE_SECONDS if seen == AWAY else HEARTBEAT_SECONDS
+    while (reason := watch.wait(seen, quiet)) == "timeout":
+        yield Heartbeat()
+        if seen == AWAY:
+            break
+    return reason

@@ -1,0 +1,144 @@
+"""Looking at tools, calling one directly, and checking pipelines against them."""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from app.domain.errors import InvalidInput, Problem, Unavailable, Unprocessable
+from app.domain.ids import new_id
+from app.domain.json_size import json_problem
+from app.domain.pipelines.json_schema import pipeline_schema
+from app.domain.pipelines.validate import Report, validate_pipeline
+from app.domain.ports import Tools
+from ordinaut import Tool, ToolCall, ToolFailed
+
+MAX_SECONDS = 25.0
+"""Longest direct call: routers in front of the web process give up at 30 s."""
+MAX_OUTPUT = 1_048_576
+MAX_LOGS = 1_000
+MAX_CALLS = 8
+"""Direct calls at once in one process; pipelines are the place for more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invocation:
+    """What a direct call gave. `output` is JSON data; `logs` are `(level, message)` in order."""
+
+    tool: str
+    output: Any
+    elapsed_ms: int
+    logs: tuple[tuple[str, str], ...]
+
+
+class ToolService:
+    """The use cases of tools."""
+
+    def __init__(self, *, tools: Tools) -> None:
+        self._tools = tools
+        self._slots = threading.BoundedSemaphore(MAX_CALLS)
+        self._schema: tuple[tuple[str, ...], bytes] | None = None
+
+    def list(self) -> Sequence[Tool]:
+        """Every tool, by name."""
+        return self._tools.all()
+
+    def get(self, name: str) -> Tool:
+        """The tool, or NotFound."""
+        return self._tools.get(name)
+
+    def invoke(
+        self, name: str, arguments: Mapping[str, Any], *, caller: str, timeout: float = MAX_SECONDS
+    ) -> Invocation:
+        """Call a tool outside of any run and wait for its answer, `timeout` seconds at most.
+
+        Raises:
+            NotFound: there is no such tool.
+            InvalidInput: the arguments do not fit its schema; pointers begin with `/arguments`.
+            Unprocessable: the tool failed or was too slow; `details` are `{type, retryable, details}`.
+            Unavailable: too many direct calls are under way.
+        """
+        tool = self._tools.get(name)
+        self._check(name, arguments)
+        if not self._slots.acquire(blocking=False):
+            raise Unavailable("Too many tools are being called directly; try again shortly")
+        timeout = min(timeout, MAX_SECONDS)
+        logs: list[tuple[str, str]] = []
+        began = time.monotonic()
+        output = _answer(_started(tool, _call(arguments, caller, began + timeout, logs), self._slots), timeout)
+        elapsed = round((time.monotonic() - began) * 1000)
+        return Invocation(tool=name, output=output, elapsed_ms=elapsed, logs=tuple(logs[:MAX_LOGS]))
+
+    def validate_pipeline(self, pipeline: Any, params: Mapping[str, Any] | None) -> Report:
+        """Every problem of a pipeline, at `/pipeline…`. Without params, references to them pass."""
+        return validate_pipeline(pipeline, tools=self._tools, params=params, at="/pipeline")
+
+    def pipeline_schema(self) -> bytes:
+        """JSON Schema 2020-12 of a pipeline, as UTF-8 JSON; built anew only when the tools have changed."""
+        names = tuple(self._tools.names())
+        kept = self._schema
+        if kept is None or kept[0] != names:
+            schema = pipeline_schema((tool.name, tool.schema) for tool in self._tools.all())
+            kept = self._schema = (names, orjson.dumps(schema))
+        return kept[1]
+
+    def _check(self, name: str, arguments: Mapping[str, Any]) -> None:
+        if issue := json_problem(arguments):
+            raise InvalidInput.at("/arguments", f"'arguments' {issue}")
+        problems = self._tools.argument_problems(name, arguments)
+        if problems:
+            raise InvalidInput([Problem("/arguments" + one.pointer, one.message, one.hint) for one in problems])
+
+
+def _call(arguments: Mapping[str, Any], caller: str, deadline: float, logs: list[tuple[str, str]]) -> ToolCall:
+    return ToolCall(
+        arguments=arguments,
+        idempotency_key=f"{new_id()}:invoke",
+        deadline=deadline,
+        caller=caller,
+        log=lambda level, message: logs.append((level, message)),
+        should_stop=lambda: time.monotonic() >= deadline,
+    )
+
+
+def _started(tool: Tool, call: ToolCall, slots: threading.BoundedSemaphore) -> Future[Any]:
+    """The tool at work in a thread of its own, which gives its slot back whenever it ends."""
+    answer: Future[Any] = Future()
+
+    def work() -> None:
+        try:
+            answer.set_result(tool.run(call))
+        except Exception as error:  # noqa: BLE001 - a step boundary: whatever a tool raises reaches its caller
+            answer.set_exception(error)
+        finally:
+            slots.release()
+
+    context = contextvars.copy_context()
+    # A daemon, so that a tool which hangs does not keep the process from ending.
+    threading.Thread(target=context.run, args=(work,), name=f"tool-{tool.name}", daemon=True).start()
+    return answer
+
+
+def _answer(answer: Future[Any], timeout: float) -> Any:
+    try:
+        output = answer.result(timeout)
+    except ToolFailed as error:
+        details = error.details
+        raise Unprocessable(error.message, type=error.type, retryable=error.retryable, details=details) from error
+    except TimeoutError as error:
+        if answer.done():
+            raise
+        raise Unprocessable(
+            f"The tool did not answer within {timeout:g} seconds", type="timeout", retryable=True, details={}
+        ) from error
+    if issue := json_problem(output, MAX_OUTPUT):
+        text = f"The tool's output {issue}"
+        raise Unprocessable(text, type="bad_output", retryable=False, details={})
+    return output

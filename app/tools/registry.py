@@ -1,0 +1,98 @@
+"""Every tool there is, by name: the only way a name becomes code that runs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from threading import Lock
+from typing import Any
+
+from jsonschema_rs import Draft202012Validator, FancyRegexOptions, ReferencingError
+
+from app.domain.errors import NotFound, Problem
+from app.tools.argument_problems import problems_of
+from ordinaut.tools import Tool
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*")
+_NAME_LENGTH = 128
+_BACKTRACK_LIMIT = 20_000
+
+
+class ToolRegistry:
+    """Tools by name, their schemas compiled once; safe to read while another thread adds."""
+
+    def __init__(self, tools: Iterable[Tool] = ()) -> None:
+        self._tools: dict[str, Tool] = {}
+        self._validators: dict[str, Draft202012Validator] = {}
+        self._adding = Lock()
+        for tool in tools:
+            self.add(tool)
+
+    def add(self, tool: Tool) -> None:
+        """Take in one more tool; a tool once added is never replaced.
+
+        Raises:
+            ValueError: The name is taken or is no tool name, or the schema is not usable.
+        """
+        if len(tool.name) > _NAME_LENGTH or not _NAME.fullmatch(tool.name):
+            raise ValueError(f"{tool.name!r} is not a tool name such as `http.request`")
+        validator = _compiled(tool)
+        with self._adding:
+            if tool.name in self._tools:
+                raise ValueError(f"There is already a tool named {tool.name}")
+            self._validators[tool.name] = validator
+            self._tools[tool.name] = tool
+
+    def get(self, name: str) -> Tool:
+        """The tool of that name.
+
+        Raises:
+            NotFound: There is none; `details.similar` lists close names.
+        """
+        tool = self._tools.get(name)
+        if tool is None:
+            similar = get_close_matches(name[:_NAME_LENGTH], self.names(), n=3)
+            raise NotFound(f"There is no tool named {name[:_NAME_LENGTH]}", tool=name, similar=similar)
+        return tool
+
+    def all(self) -> tuple[Tool, ...]:
+        """All tools, sorted by name."""
+        return tuple(self._tools[name] for name in self.names())
+
+    def names(self) -> tuple[str, ...]:
+        """All names, sorted."""
+        return tuple(sorted(self._tools))
+
+    def get_schema(self, name: str) -> Mapping[str, Any] | None:
+        """The JSON Schema of the tool's arguments; None when there is no such tool."""
+        tool = self._tools.get(name)
+        return tool.schema if tool else None
+
+    def argument_problems(self, name: str, arguments: Any) -> list[Problem]:
+        """All that is wrong with `arguments` for the tool; pointers start at the arguments, e.g. `/url`.
+
+        Raises:
+            NotFound: There is no such tool.
+        """
+        tool = self.get(name)
+        validator = self._validators[name]
+        # The common case costs one yes-or-no pass; sentences are made only for a no.
+        if validator.is_valid(arguments):
+            return []
+        return problems_of(validator.iter_errors(arguments), list(tool.schema.get("properties", ())))
+
+
+def _compiled(tool: Tool) -> Draft202012Validator:
+    if tool.schema.get("type") != "object":
+        raise ValueError(f"The schema of {tool.name} must say `type: object`")
+    try:
+        # Offline: a `$ref` of a stranger's schema must not make this process fetch anything.
+        return Draft202012Validator(
+            dict(tool.schema),
+            validate_formats=True,
+            offline=True,
+            pattern_options=FancyRegexOptions(backtrack_limit=_BACKTRACK_LIMIT),
+        )
+    except (ValueError, ReferencingError) as error:
+        raise ValueError(f"The schema of {tool.name} is not usable: {error}") from error

@@ -1,0 +1,12 @@
+"""The web process's application: `app.wsgi:create`."""
+
+from flask import Flask
+
+from app.bootstrap import build
+from app.factory import create_app
+from config.settings import load
+
+
+def create() -> Flask:
+    """The application of this process's environment."""
+    return create_app(build(load()))

@@ -1,0 +1,80 @@
+"""The description is valid, and complete."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jsonschema_rs
+import pytest
+from flask import Flask
+from openapi_spec_validator import OpenAPIV31SpecValidator
+from pydantic import BaseModel
+
+from app.http.openapi import declared_routes
+from app.schemas.runs import RunDetailOut, RunOut, RunWaitedOut
+from tests.fakes.http_app import make_app
+
+
+@pytest.fixture(scope="module")
+def app() -> Flask:
+    return make_app()
+
+
+@pytest.fixture(scope="module")
+def described(app: Flask) -> dict[str, Any]:
+    content: dict[str, Any] = app.test_client().get("/openapi.json").get_json()
+    return content
+
+
+def operations(described: dict[str, Any]) -> list[dict[str, Any]]:
+    """Every operation."""
+    return [operation for path in described["paths"].values() for operation in path.values()]
+
+
+def test_it_is_valid_openapi_3_1(described: dict[str, Any]) -> None:
+    assert described["openapi"] == "3.1.0"
+    OpenAPIV31SpecValidator(described).validate()
+
+
+def test_every_route_is_in_it(app: Flask, described: dict[str, Any]) -> None:
+    routes = list(declared_routes(app))
+    missing = {rule.rule for rule in app.url_map.iter_rules()} - {route.rule.rule for route in routes}
+    assert missing == {"/probes/undecorated"}
+    for route in routes:
+        assert {method.lower() for method in route.methods} <= described["paths"][route.path].keys()
+
+
+def test_operation_ids_are_unique(described: dict[str, Any]) -> None:
+    ids = [operation["operationId"] for operation in operations(described)]
+    assert len(ids) == len(set(ids))
+
+
+def test_every_operation_says_what_it_does_and_how_it_fails(described: dict[str, Any]) -> None:
+    for operation in operations(described):
+        assert operation["summary"], operation["operationId"]
+        assert {"400", "500", "503"} <= operation["responses"].keys()
+
+
+def test_limits_and_bodies_bring_their_statuses(described: dict[str, Any]) -> None:
+    body = described["paths"]["/probes/body"]["post"]["responses"]
+    assert {"201", "400", "403", "413", "415", "429", "500", "503"} == body.keys()
+    assert "429" not in described["paths"]["/health"]["get"]["responses"]
+
+
+def test_optional_parameters_cannot_be_null(described: dict[str, Any]) -> None:
+    parameters = {one["name"]: one for one in described["paths"]["/runs"]["get"]["parameters"]}
+    assert parameters["task_id"]["schema"]["type"] == "string"
+    assert parameters["limit"]["schema"]["maximum"] == 200
+    assert not any(one["required"] for one in parameters.values())
+
+
+def test_it_has_an_entity_tag(app: Flask) -> None:
+    tag = app.test_client().get("/openapi.json").headers["ETag"]
+    assert app.test_client().get("/openapi.json", headers={"If-None-Match": tag}).status_code == 304
+
+
+@pytest.mark.parametrize("model", [RunOut, RunDetailOut, RunWaitedOut])
+def test_examples_are_what_would_be_answered(model: type[BaseModel]) -> None:
+    schema = model.model_json_schema(mode="serialization")
+    for example in schema["examples"]:
+        jsonschema_rs.validate(schema, example)
