@@ -76,13 +76,13 @@ class WorkerParts:
 
     def beat(self) -> Callable[[], float]:
         """What beat does at every tick: fire, keep the house, and say how long to sleep."""
-        database, clock, queue = self.database(), SystemClock(), CeleryRunQueue(self.celery)
-        scheduling = SchedulingService(units=database.units, queue=queue, clock=clock)
+        database, queue = self.database(), CeleryRunQueue(self.celery)
+        scheduling = SchedulingService(units=database.units, queue=queue, clock=database.clock)
         housekeeper = Housekeeper(
             ledger=database.ledger,
             units=database.units,
             queue=queue,
-            clock=clock,
+            clock=database.clock,
             retention_days=self.settings.run_retention_days,
         )
 

@@ -10,9 +10,13 @@ from app.domain.clock import to_micros
 
 
 def new_id() -> str:
-    """A new UUIDv7 in its canonical form; its first 48 bits are milliseconds, so indexes grow at their end."""
-    raw = bytearray((time.time_ns() // 1_000_000).to_bytes(6, "big") + os.urandom(10))
-    raw[6] = 0x70 | raw[6] & 0x0F
+    """A new UUIDv7 in its canonical form: milliseconds, then their fraction, so indexes grow at their end.
+
+    The fraction has 12 bits (RFC 9562, 6.2, method 3): ids of one process sort as they were made.
+    """
+    millis, nanos = divmod(time.time_ns(), 1_000_000)
+    raw = bytearray(millis.to_bytes(6, "big") + (nanos * 4096 // 1_000_000).to_bytes(2, "big") + os.urandom(8))
+    raw[6] |= 0x70
     raw[8] = 0x80 | raw[8] & 0x3F
     digits = raw.hex()
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"

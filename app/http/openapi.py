@@ -225,7 +225,7 @@ def _answer_schema(operation: Operation, refs: Mapping[Any, Any]) -> dict[str, A
     if _is_model(operation.returns):
         schema: dict[str, Any] = refs[operation.returns, "serialization"]
         return schema
-    if operation.media != JSON:
+    if not operation.media.endswith("json"):
         return {"type": "string"}
     return None if operation.returns is None else {}
 

@@ -1,9 +1,9 @@
-"""The doorbell over Celery: a message without content, sent with little patience."""
+"""The doorbell over Celery: a message without content, rung from a thread of its own so that nobody waits for it."""
 
 from __future__ import annotations
 
+import os
 import threading
-import time
 
 from celery import Celery
 from kombu.exceptions import OperationalError
@@ -15,33 +15,47 @@ WORK = "ordinaut.work"
 QUEUE = "ordinaut"
 FULL = 64
 """Unanswered rings after which another would add nothing but length to the queue."""
-BREAK_SECONDS = 5.0
+BREAK_SECONDS = 1.0
 
 
 class CeleryRunQueue:
-    """See `app.domain.ports.RunQueue`. After a failure nobody rings for a while: workers poll meanwhile."""
+    """See `app.domain.ports.RunQueue`. After a failure it keeps silent for a moment: workers poll meanwhile."""
 
     def __init__(self, app: Celery) -> None:
         self._app = app
-        self._broken_until = 0.0
+        self._pid = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        """A forked child has the parent's flags and locks and none of its threads: it begins anew."""
+        self._wanted = 0
         self._lock = threading.Lock()
+        self._rung = threading.Event()
 
     def ring(self, count: int = 1) -> None:
-        """Wake up to `count` workers."""
-        if time.monotonic() < self._broken_until:
-            return
-        # One ringer at a time: the others' rings would wait for the same dead connection.
-        if not self._lock.acquire(blocking=False):
-            return
-        try:
-            self._ring(count)
-        except (OperationalError, RedisError, OSError) as error:
-            self._broken_until = time.monotonic() + BREAK_SECONDS
-            emit("doorbell.failed", error=error)
-        finally:
-            self._lock.release()
+        """Wake up to `count` workers, soon."""
+        if self._pid != os.getpid():
+            self._begin()
+            self._pid = os.getpid()
+            threading.Thread(target=self._ring_forever, name="doorbell", daemon=True).start()
+        with self._lock:
+            self._wanted = max(self._wanted, count)
+        self._rung.set()
 
-    def _ring(self, count: int) -> None:
+    def _ring_forever(self) -> None:
+        silence = threading.Event()
+        while True:
+            self._rung.wait()
+            self._rung.clear()
+            with self._lock:
+                count, self._wanted = self._wanted, 0
+            try:
+                self._send(count)
+            except (OperationalError, RedisError, OSError) as error:
+                emit("doorbell.failed", error=error)
+                silence.wait(BREAK_SECONDS)
+
+    def _send(self, count: int) -> None:
         with self._app.producer_or_acquire() as producer:
             waiting = producer.channel.client.llen(QUEUE)
             for _ in range(min(count, FULL - waiting)):

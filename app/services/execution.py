@@ -120,6 +120,8 @@ class Executor:
 
     def _next(self) -> Claimed | None:
         with self.gate:
+            if self.stopping:
+                self.hand_back_waiting()
             if not self.waiting:
                 self._visit(want=self._want())
             return self.waiting.popleft() if self.waiting else None

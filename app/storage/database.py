@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from sqlalchemy import text
-from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.exc import DBAPIError
 
+from app.domain.clock import Clock, SystemClock
 from app.domain.errors import Unavailable
+from app.storage.clock import DatabaseClock
 from app.storage.engines import make_engine, translated
 from app.storage.ledger import SqlRunLedger
 from app.storage.ledger_postgresql import PostgresqlRunLedger
@@ -22,7 +24,10 @@ class Database:
     def __init__(self, url: str, *, pool_size: int, sqlite_synchronous: str, lease_seconds: float) -> None:
         self._engine = make_engine(url, pool_size=pool_size, sqlite_synchronous=sqlite_synchronous)
         self.units = SqlUnitsOfWork(self._engine)
-        kind = PostgresqlRunLedger if self._engine.dialect.name == "postgresql" else SqliteRunLedger
+        shared = self._engine.dialect.name == "postgresql"
+        # SQLite is on this very machine: its clock is ours.
+        self.clock: Clock = DatabaseClock(self._engine) if shared else SystemClock()
+        kind = PostgresqlRunLedger if shared else SqliteRunLedger
         self.ledger: SqlRunLedger = kind(self._engine, lease_seconds=lease_seconds)
 
     def check(self) -> str | None:
@@ -30,8 +35,10 @@ class Database:
         try:
             with translated(), self._engine.connect().execution_options(read_only=True) as connection:
                 found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-        except (Unavailable, ProgrammingError) as error:
-            return getattr(error, "message", None) or "The database has no schema yet: run `ordinaut db upgrade`"
+        except Unavailable as error:
+            return error.message
+        except DBAPIError:
+            return "The database has no schema yet: run `ordinaut db upgrade`"
         if found != REVISION:
             return f"The schema is at {found}, not at {REVISION}: run `ordinaut db upgrade`"
         return None

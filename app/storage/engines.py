@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -80,6 +81,8 @@ def translated() -> Iterator[None]:
     try:
         yield
     except (OperationalError, InterfaceError, PoolTimeout) as error:
+        if getattr(getattr(error, "orig", None), "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR:
+            raise  # a mistake in the statement, such as a table that is not there
         raise Unavailable("The database does not answer; nothing was stored. Try again shortly") from error
     except DBAPIError as error:
         if not error.connection_invalidated:
