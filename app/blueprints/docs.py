@@ -7,7 +7,7 @@ import mimetypes
 from pathlib import Path
 from typing import cast
 
-from flask import Blueprint, Response, current_app, request, send_from_directory
+from flask import Blueprint, Response, current_app, redirect, request, send_from_directory
 from werkzeug.exceptions import NotFound
 
 from app.http.api import api
@@ -33,6 +33,14 @@ def get_openapi() -> Response:
     response = Response(content, content_type="application/json")
     response.set_etag(hashlib.sha256(content).hexdigest()[:32])
     return cast(Response, response.make_conditional(request))
+
+
+@bp.get("/")
+@api(tags=TAGS, status=303, media="text/html", limited=False)
+def get_root() -> Response:
+    """Go to the page, since this is the address that `ordinaut up` prints."""
+    response = redirect("docs", code=303)
+    return cast(Response, response)
 
 
 @bp.get("/docs")

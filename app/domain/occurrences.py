@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from app.domain.next_run import aimed_at, delayed, first_after, schedule_of, used_up
+from app.domain.next_run import MOMENT, aimed_at, delayed, first_after, used_up
 from app.domain.tasks import OccurrenceRecord, Task
 
 CHUNK = 500
@@ -30,8 +30,8 @@ class Verdict:
 def judge(task: Task, now: datetime, *, busy: bool) -> Verdict:
     """Decide about the task's occurrences up to `now`.
 
-    An occurrence no older than `misfire_grace_seconds` is on time. Of the older ones, `misfire` says which still
-    fire: none (`skip`), the last if nothing newer is due (`last`), or the last `catchup_max` (`all`); in any case only
+    An occurrence whose due moment, jitter included, is no older than `misfire_grace_seconds` is on time. Of the
+    older ones, `misfire` says which still fire: none (`skip`), the last if nothing newer is due (`last`), or the last `catchup_max` (`all`); in any case only
     those inside `catchup_window_seconds`. Then overlap, snooze and `max_runs` have their say.
 
     Args:
@@ -43,7 +43,9 @@ def judge(task: Task, now: datetime, *, busy: bool) -> Verdict:
     for nominal in _upto(task, now):
         if used_up(task) or len(records) == CHUNK:
             break
-        record = _decide(task, nominal, wanted if nominal < late else None, busy=busy)
+        effective = delayed(task, nominal)
+        record = OccurrenceRecord(task_id=task.id, nominal_at=nominal, effective_at=effective, outcome="fired")
+        record = _decide(task, record, wanted if effective < late else None, busy=busy)
         if record.outcome == "fired":
             busy = True
             task = replace(task, fired_count=task.fired_count + 1)
@@ -59,9 +61,11 @@ def _upto(task: Task, now: datetime) -> Iterator[datetime]:
         nominal = first_after(task, nominal)
 
 
-def _decide(task: Task, nominal: datetime, wanted: frozenset[datetime] | None, *, busy: bool) -> OccurrenceRecord:
+def _decide(
+    task: Task, record: OccurrenceRecord, wanted: frozenset[datetime] | None, *, busy: bool
+) -> OccurrenceRecord:
     """One occurrence; `wanted` are the late ones that still fire, None for one that is on time."""
-    record = OccurrenceRecord(task_id=task.id, nominal_at=nominal, effective_at=delayed(task, nominal), outcome="fired")
+    nominal = record.nominal_at
     if task.snoozed_until is not None and nominal < task.snoozed_until:
         return replace(record, outcome="skipped_snooze", reason=task.snooze_reason or "The task was snoozed")
     if wanted is not None and nominal not in wanted:
@@ -84,26 +88,29 @@ def _misfire_reason(task: Task) -> str:
 def _caught_up(task: Task, now: datetime, late: datetime) -> frozenset[datetime]:
     """The missed occurrences that still fire."""
     first = task.next_run_at
-    if first is None or first >= late or task.misfire == "skip":
+    if first is None or task.misfire == "skip" or delayed(task, first) >= late:
         return frozenset()
     most = task.catchup_max if task.misfire == "all" else 1
     newest = _newest(task, max(first, now - timedelta(seconds=task.catchup_window_seconds)), late, most)
     following = first_after(task, newest[-1]) if newest else None
-    if task.misfire == "last" and following is not None and following <= now:
+    if task.misfire == "last" and following is not None and delayed(task, following) <= now:
         return frozenset()  # one that is on time stands for them all
     return frozenset(newest)
 
 
 def _newest(task: Task, oldest: datetime, late: datetime, most: int) -> list[datetime]:
-    """The last `most` nominal times in `[oldest, late)`, found by looking back over windows that double."""
-    schedule, reach = schedule_of(task), _FIRST_LOOK
+    """The last `most` nominal times from `oldest` on that were due before `late`.
+
+    They are found by looking back over windows that double.
+    """
+    reach = _FIRST_LOOK
     while True:
         start = max(oldest, late - reach)
         found: list[datetime] = []
-        nominal = schedule.next_after(start - timedelta(microseconds=1))
-        while nominal is not None and nominal < late:
+        nominal = first_after(task, start - MOMENT)
+        while nominal is not None and delayed(task, nominal) < late:
             found.append(nominal)
-            nominal = schedule.next_after(nominal)
+            nominal = first_after(task, nominal)
         if len(found) >= most or start == oldest:
             return found[-most:] if most else []
         reach *= 2

@@ -14,6 +14,7 @@ from werkzeug.routing import Rule
 
 from app.http.api import JSON, Operation
 from app.http.errors import KINDS, PROBLEM_JSON
+from app.http.streams import EVENT_STREAM
 
 _PLACE = re.compile(r"<(?:(?P<converter>[a-z]+)(?:\([^)]*\))?:)?(?P<name>\w+)>")
 _TYPES: Mapping[str, dict[str, Any]] = {
@@ -225,6 +226,8 @@ def _answer_schema(operation: Operation, refs: Mapping[Any, Any]) -> dict[str, A
     if _is_model(operation.returns):
         schema: dict[str, Any] = refs[operation.returns, "serialization"]
         return schema
+    if operation.media == EVENT_STREAM:
+        return {}  # neither one text nor one object: readers of 3.1 differ in what the schema is about
     if not operation.media.endswith("json"):
         return {"type": "string"}
     return None if operation.returns is None else {}

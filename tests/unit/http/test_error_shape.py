@@ -20,7 +20,7 @@ WAYS: list[tuple[str, str, dict[str, Any], int, str]] = [
     ("GET", "/nowhere", {}, 404, "not_found"),
     # a trailing slash makes it another address
     ("GET", "/health/", {}, 404, "not_found"),
-    ("GET", "//health", {}, 404, "not_found"),
+    ("GET", "/health//live", {}, 404, "not_found"),
     # a run that is not there
     ("GET", "/runs/none", {}, 404, "not_found"),
     ("GET", "/runs/none/stream", {}, 404, "not_found"),
