@@ -124,7 +124,6 @@ def build(settings: Settings) -> Container:
         schedules=ScheduleService(clock=clock),
         runs=RunService(
             units=database.units,
-            queue=queue,
             clock=clock,
             hub=Hub(database.units.changes, stopping=stopping),
         ),

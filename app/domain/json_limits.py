@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import orjson
@@ -21,6 +21,8 @@ _STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 _LONG_NUMBER: Final = re.compile(rb"[-+.eE0-9]{19,}+")
 _INTEGER: Final = re.compile(rb"-?[0-9]+")
 _NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+_STRANGE: Final = "\x00"
+_STRANGE_CHARACTER: Final = re.compile("[\x00\ud800-\udfff]")
 _ALL_BUT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 _OPEN: Final = ord("[")
 _AS_SQUARE: Final = bytes.maketrans(b"{}", b"[]")
@@ -39,6 +41,8 @@ def check_json(text: bytes) -> Any:
     try:
         value = orjson.loads(text)
     except orjson.JSONDecodeError as error:
+        if place := _place(text):
+            raise InvalidInput.at(place, "The text holds half of a surrogate pair.", "Send whole characters.") from None
         raise InvalidInput.at("", f"The body is not JSON: {error}.", _hint(text, bare)) from None
     _check_keys(text, bare, value)
     return value
@@ -67,21 +71,56 @@ def _check_shape(text: bytes, bare: bytes) -> None:
     if bare.count(b":") > KEYS_LIMIT:
         raise InvalidInput.at("", f"The body has more than {KEYS_LIMIT} keys.", "Send it in parts.")
     for number in _LONG_NUMBER.findall(bare):
-        _check_number(number)
+        _check_number(number, text)
     if b"\\u0000" in text and _NUL.search(text):
-        raise InvalidInput.at("", "A text in the body holds the character U+0000.", "Leave it out.")
+        raise InvalidInput.at(_place(text), "A text in the body holds the character U+0000.", "Leave it out.")
     if len(text) > STRING_LIMIT and max(map(len, _STRING.findall(text)), default=0) > STRING_LIMIT + 2:
         message = f"A text in the body is longer than {STRING_LIMIT} bytes."
         raise InvalidInput.at("", message, "Send it in parts.")
 
 
-def _check_number(number: bytes) -> None:
-    if not _INTEGER.fullmatch(number):
-        return
-    # 5,000 digits would make int() itself refuse, so the length decides first.
-    if len(number) > 20 or not -INTEGER_LIMIT <= int(number) < INTEGER_LIMIT:
+def _check_number(number: bytes, text: bytes) -> None:
+    if _INTEGER.fullmatch(number) and not _fits(number.decode()):
         shown = number[:24].decode() + ("…" if len(number) > 24 else "")
-        raise InvalidInput.at("", f"The number {shown} does not fit 64 bits.", "Send it as a text.")
+        raise InvalidInput.at(_place(text), f"The number {shown} does not fit 64 bits.", "Send it as a text.")
+
+
+def _fits(digits: str) -> bool:
+    # 5,000 digits would make int() itself refuse, so the length decides first.
+    return len(digits) <= 20 and -INTEGER_LIMIT <= int(digits) < INTEGER_LIMIT
+
+
+def _place(text: bytes) -> str:
+    """Pointer to the member that no database takes, in a text whose depth is checked; "" when there is none."""
+    try:
+        value = json.loads(text, parse_int=lambda digits: 0 if _fits(digits) else _STRANGE)
+    except ValueError:
+        return ""
+    found = (at for at, item in _walk(value) if type(item) is str and _STRANGE_CHARACTER.search(item))
+    return next(found, "")
+
+
+def _walk(value: Any) -> Iterator[tuple[str, Any]]:
+    """Every value with its pointer (RFC 6901), and every key with the pointer of its object."""
+    level = [("", value)]
+    while level:
+        below: list[tuple[str, Any]] = []
+        for pointer, item in level:
+            yield pointer, item
+            if type(item) is dict:
+                yield from ((pointer, key) for key in item)
+            below += [(f"{pointer}/{_escaped(key)}", member) for key, member in _members(item)]
+        level = below
+
+
+def _members(item: Any) -> Iterable[tuple[int | str, Any]]:
+    if type(item) is dict:
+        return item.items()
+    return enumerate(item) if type(item) is list else ()
+
+
+def _escaped(key: int | str) -> str:
+    return str(key).replace("~", "~0").replace("/", "~1")
 
 
 def _check_keys(text: bytes, bare: bytes, value: Any) -> None:

@@ -31,8 +31,9 @@ def judge(task: Task, now: datetime, *, busy: bool) -> Verdict:
     """Decide about the task's occurrences up to `now`.
 
     An occurrence whose due moment, jitter included, is no older than `misfire_grace_seconds` is on time. Of the
-    older ones, `misfire` says which still fire: none (`skip`), the last if nothing newer is due (`last`), or the last `catchup_max` (`all`); in any case only
-    those inside `catchup_window_seconds`. Then overlap, snooze and `max_runs` have their say.
+    older ones, `misfire` says which still fire: none (`skip`), the last if nothing newer is due (`last`), or the last
+    `catchup_max` (`all`); in any case only those inside `catchup_window_seconds`. Then overlap, snooze and `max_runs`
+    have their say.
 
     Args:
         busy: Whether a run of the task is queued, running or waiting.

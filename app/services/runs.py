@@ -13,7 +13,7 @@ from app.domain.clock import Clock
 from app.domain.errors import Conflict, NotFound, Unavailable
 from app.domain.journal import StepView, fold_steps
 from app.domain.paging import Page
-from app.domain.ports import RunQueue, UnitsOfWork
+from app.domain.ports import UnitsOfWork
 from app.domain.runs import ENDED, Record, Run, RunFilter, RunStats
 
 HEARTBEAT_SECONDS = 12.0
@@ -82,9 +82,8 @@ class Window:
 class RunService:
     """The use cases of runs."""
 
-    def __init__(self, *, units: UnitsOfWork, queue: RunQueue, clock: Clock, hub: Hub) -> None:
+    def __init__(self, *, units: UnitsOfWork, clock: Clock, hub: Hub) -> None:
         self._units = units
-        self._queue = queue
         self._clock = clock
         self._hub = hub
 
@@ -146,7 +145,6 @@ class RunService:
                 if unit.runs.cancel_queued(run_id, now):
                     return Cancelled(run_id, "canceled")
                 if unit.runs.request_cancel(run_id, now):
-                    unit.after_commit(self._queue.ring)
                     return Cancelled(run_id, "running")
                 run = unit.runs.get(run_id)
         raise Conflict(f"The run cannot be canceled: it is {run.status}", run_id=run_id, status=run.status)

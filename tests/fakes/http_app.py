@@ -16,7 +16,7 @@ from app.schemas.fields import Body, Moment, Query, QueryMoment
 from app.services.catalog import Services
 from app.services.health import Check, HealthService
 from app.services.runs import Hub, RunService
-from tests.fakes.http_runs import FakeQueue, FakeRuns, FixedClock, ScriptedHub
+from tests.fakes.http_runs import FakeRuns, FixedClock, ScriptedHub
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +39,6 @@ class World:
     runs: FakeRuns = field(default_factory=FakeRuns)
     hub: Hub = field(default_factory=ScriptedHub)
     settings: FakeSettings = field(default_factory=FakeSettings)
-    queue: FakeQueue = field(default_factory=FakeQueue)
     required: dict[str, Check] = field(default_factory=dict)
     optional: dict[str, Check] = field(default_factory=dict)
 
@@ -59,7 +58,7 @@ def make_app(world: World | None = None) -> Flask:
         tasks=nobody,
         schedules=nobody,
         tools=nobody,
-        runs=RunService(units=cast(Any, world.runs), queue=world.queue, clock=clock, hub=world.hub),
+        runs=RunService(units=cast(Any, world.runs), clock=clock, hub=world.hub),
         health=HealthService(required=world.required, optional=world.optional, clock=clock, version="9.9.9"),
     )
     app = create_app(_Container(world.settings, services))

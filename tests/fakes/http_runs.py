@@ -55,17 +55,6 @@ class FixedClock:
         return NOON
 
 
-class FakeQueue:
-    """Counts rings."""
-
-    def __init__(self) -> None:
-        self.rings = 0
-
-    def ring(self, count: int = 1) -> None:
-        """Remember it."""
-        self.rings += count
-
-
 class FakeRuns:
     """A store of runs, its own unit of work, and the factory of units; `away` makes it refuse to open."""
 
