@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from typing import Any
 
 from gunicorn.glogging import Logger
@@ -43,6 +44,7 @@ def options(settings: Settings) -> dict[str, Any]:
         "accesslog": None,
         "logger_class": RootLogger,
         "post_worker_init": _attach,
+        "on_exit": _turn_deaf,
         "proc_name": "ordinaut-web",
         # The application believes forwarded headers by ORDINAUT_PROXY_HOPS alone; gunicorn believes nobody.
         "forwarded_allow_ips": "",
@@ -59,3 +61,8 @@ def _bind(host: str, port: int) -> str:
 
 def _attach(worker: lifecycle.Worker) -> None:
     lifecycle.attach(worker)
+
+
+def _turn_deaf(_arbiter: Any) -> None:
+    # A second SIGTERM while the interpreter is being torn down would make a failure of a clean stop.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -99,9 +99,16 @@ def _host(text: str) -> str:
 
 
 def _allowed_host(text: str) -> str:
-    """A network in canonical form, or a host name in lower case."""
+    """A network in canonical form, or a host in lower case, either with a port if there is one."""
+    body, colon, port = text.rpartition(":")
+    if colon and port.isdecimal() and (":" not in body or body.endswith("]")):
+        if not 1 <= int(port) <= 65535:
+            raise ValueError
+        return f"{_allowed_host(body)}:{int(port)}"
     if "/" in text:
         return str(ip_network(text))
+    if text.startswith("[") and text.endswith("]"):
+        return f"[{_host(text[1:-1]).lower()}]"
     return _host(text).lower()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -20,6 +21,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain(str(error), FAILED)
     except KeyboardInterrupt:
         return INTERRUPTED
+    finally:
+        # A platform may repeat its SIGTERM, and an interpreter that is ending would die of it: only what is
+        # ignored stays so until the last moment.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 def _run(words: list[str]) -> int:

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import structlog
 from flask import Flask, Response, current_app, request
+from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from app.domain.errors import InvalidInput, OrdinautError, Problem
@@ -98,6 +99,7 @@ def configure_errors(app: Flask, *, development: bool) -> None:
     app.config[DEVELOPMENT] = development
     app.register_error_handler(OrdinautError, answer_domain_error)
     app.register_error_handler(HTTPException, answer_http_error)
+    app.register_error_handler(ParseException, answer_garbled)
     app.register_error_handler(Exception, answer_unexpected)
 
 
@@ -122,6 +124,12 @@ def answer_http_error(error: HTTPException) -> Response:
     details, headers = _http_facts(error)
     code = _CODES.get(status) or ("bad_request" if status < 500 else "unavailable")
     return error_response(ErrorAnswer(code=code, details=details, headers=headers, status=status))
+
+
+def answer_garbled(error: Exception) -> Response:
+    """A body whose chunks make no sense (RFC 9112, section 7.1): gunicorn says so only when it is read."""
+    problem = Problem("", "The chunks of the body cannot be read")
+    return error_response(ErrorAnswer(code="bad_request", details=problem_details((problem,))))
 
 
 def answer_unexpected(error: BaseException) -> Response:

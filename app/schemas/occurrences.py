@@ -17,7 +17,7 @@ class OccurrenceRecordOut(BaseModel):
     """What became of one occurrence."""
 
     nominal_at: Moment = Field(description="The time the schedule names")
-    effective_at: Moment = Field(description="When beat dealt with it")
+    effective_at: Moment = Field(description="When it was due, with its jitter")
     outcome: Literal["fired", "skipped_overlap", "skipped_misfire", "skipped_snooze", "dropped_limit"]
     reason: str
     run_id: str | None

@@ -12,6 +12,7 @@ from typing import Any, Literal, Protocol
 import orjson
 
 from app.domain.clock import SECOND, from_micros, rfc3339
+from app.domain.errors import NotFound
 from app.domain.execution import Claimed, Line, Settlement
 from app.domain.pipelines.model import Step
 from app.domain.pipelines.outcome import Failed, GoOn, Tries, TryRunAgain, TryStepAgain, after_failure
@@ -95,7 +96,7 @@ class RunExecution:
         for step in self.plan.steps:
             if step.id in done:
                 continue
-            if (settled := self._interrupted()) is not None:
+            if (settled := self._interrupted(step)) is not None:
                 return settled
             if (settled := self._execute(step, scope)) is not None:
                 return settled
@@ -120,15 +121,22 @@ class RunExecution:
             "event": None,
         }
 
-    def _interrupted(self) -> Settlement | None:
-        """Whether the run stops here, between two steps."""
-        if self.fresh:
+    def _interrupted(self, step: Step) -> Settlement | None:
+        """Whether the run stops here, before this step."""
+        if self.fresh and not self._commits_itself(step):
             self.desk.checkpoint(self)
         if self.cancelled:
             return self.settle_canceled()
         if time.monotonic() >= self.deadline:
             return self.settle_failed(self._run_timed_out(), None)
         return None
+
+    def _commits_itself(self, step: Step) -> bool:
+        """Whether a commit comes right before this step's call anyway: it holds the end of the last one as well."""
+        try:
+            return not self.tools.get(step.uses).pure
+        except NotFound:
+            return False
 
     def _execute(self, step: Step, scope: dict[str, Any]) -> Settlement | None:
         """One step; None when the run goes on with the next."""

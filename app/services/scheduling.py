@@ -7,7 +7,9 @@ from dataclasses import replace
 from datetime import datetime
 
 from app.domain.clock import Clock
+from app.domain.errors import ScheduleInvalid
 from app.domain.ids import new_id
+from app.domain.next_run import aimed_at
 from app.domain.occurrences import Verdict, judge
 from app.domain.ports import RunQueue, UnitOfWork, UnitsOfWork
 from app.domain.runs import NewRun
@@ -71,7 +73,11 @@ class SchedulingService:
         for task in due:
             if handled >= MOST:
                 break  # the others stay due, and the next tick comes at once
-            verdicts.append(judge(task, now, busy=task.id in busy))
+            try:
+                verdicts.append(judge(task, now, busy=task.id in busy))
+            except ScheduleInvalid as error:  # such as a zone that has left the database: the others must go on
+                emit("task.unreadable", task_id=task.id, error=error)
+                verdicts.append(Verdict(replace(aimed_at(task, None), status="paused"), ()))
             handled += len(verdicts[-1].records)
         return verdicts
 

@@ -140,5 +140,5 @@ def _answer(answer: Future[Any], timeout: float) -> Any:
         ) from error
     if issue := json_problem(output, MAX_OUTPUT):
         text = f"The tool's output {issue}"
-        raise Unprocessable(text, type="bad_output", retryable=False, details={})
+        raise Unprocessable(text, type="invalid_output", retryable=False, details={})
     return output

@@ -39,8 +39,9 @@ class Database:
             return error.message
         except DBAPIError:
             return "The database has no schema yet: run `ordinaut db upgrade`"
-        if found != REVISION:
-            return f"The schema is at {found}, not at {REVISION}: run `ordinaut db upgrade`"
+        # Migrations only add while older processes run on: a newer schema serves this code as well.
+        if found is None or found < REVISION:
+            return f"The schema is at {found}, older than {REVISION}: run `ordinaut db upgrade`"
         return None
 
     def close(self) -> None:

@@ -24,6 +24,7 @@ PRIORITY_STEP = timedelta(minutes=1)
 
 _shown = [column for column in runs.c if column.name not in {"origin", "rank", "active_us"}]
 _whole = select(*_shown, tasks.c.title.label("task_title")).join(tasks, tasks.c.id == runs.c.task_id)
+_next_available_at = select(runs.c.available_at).where(runs.c.status == "queued").order_by(runs.c.available_at).limit(1)
 
 
 def rank_of(available_at: datetime, priority: int) -> int:
@@ -104,6 +105,8 @@ class SqlRunStore:
 
     def busy_tasks(self, task_ids: Sequence[str]) -> set[str]:
         """Which of the tasks have a run that has not ended."""
+        if not task_ids:
+            return set()
         query = select(runs.c.task_id).where(runs.c.task_id.in_(task_ids), runs.c.status.in_(sorted(ACTIVE)))
         return set(self._connection.execute(query.distinct()).scalars())
 
@@ -164,8 +167,7 @@ class SqlRunStore:
 
     def next_available_at(self) -> datetime | None:
         """The soonest moment at which a queued run may be taken; past when one is waiting now."""
-        query = select(runs.c.available_at).where(runs.c.status == "queued").order_by(runs.c.available_at).limit(1)
-        return self._connection.execute(query).scalar()
+        return self._connection.execute(_next_available_at).scalar()
 
     def purge(self, before: datetime, limit: int) -> int:
         """Delete ended runs made before then, with their journals; how many."""

@@ -58,6 +58,12 @@ def test_a_dyno_is_production_behind_one_proxy() -> None:
             ("db.lan", "10.0.0.0/8"),
         ),
         ("ORDINAUT_HTTP_ALLOWED_HOSTS", "::1,fd00::/8", "http_allowed_hosts", ("::1", "fd00::/8")),
+        (  # ports, as the HTTP tool's policy reads them
+            "ORDINAUT_HTTP_ALLOWED_HOSTS",
+            "Api.local:8443,10.0.0.0/8:80,[::1]:81",
+            "http_allowed_hosts",
+            ("api.local:8443", "10.0.0.0/8:80", "[::1]:81"),
+        ),
         ("ORDINAUT_RATE_LIMIT", "10 per 2 seconds;5/hour", "rate_limit", "10 per 2 seconds;5/hour"),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -218,7 +219,8 @@ gaps = st.lists(st.sampled_from([0.0, 0.25, 1.0, 4.0, 61.0, 200.0]), min_size=1,
 @given(fields=tasks, gaps=gaps, busies=st.lists(st.booleans(), min_size=6, max_size=6))
 def test_random_histories(fields: dict[str, Any], gaps: list[float], busies: list[bool]) -> None:
     task, now = due(**fields), NINE - SECONDS
-    begun, records = task, []
+    begun = task
+    records: list[OccurrenceRecord] = []
     for gap, busy in zip(gaps, busies, strict=False):
         now += timedelta(seconds=gap)
         verdict = judge(task, now, busy=busy)
@@ -234,7 +236,7 @@ def test_random_histories(fields: dict[str, Any], gaps: list[float], busies: lis
 def _whole(begun: Task, ended: Task, records: list[OccurrenceRecord]) -> None:
     """Every nominal time has one record, in order, and they are those that a preview lists."""
     nominals = [record.nominal_at for record in records]
-    assert all(before < after for before, after in zip(nominals, nominals[1:], strict=False))
+    assert all(before < after for before, after in pairwise(nominals))
     listed = preview(schedule_of(begun), after=NINE - MOMENT, count=len(records) + 1)
     assert nominals == [one.nominal for one in listed][: len(records)]
     assert ended.fired_count == sum(record.outcome == "fired" for record in records)

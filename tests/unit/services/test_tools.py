@@ -34,7 +34,7 @@ def test_a_tool_is_called_with_its_caller_and_its_log_kept(service: ToolService)
     [
         ("test.fail", {"type": "bad_status", "retryable": True, "details": {"status": 503}}),
         ("test.slow", {"type": "timeout", "retryable": True, "details": {}}),
-        ("test.odd", {"type": "bad_output", "retryable": False, "details": {}}),
+        ("test.odd", {"type": "invalid_output", "retryable": False, "details": {}}),
     ],
 )
 def test_a_tool_that_fails_is_unprocessable(service: ToolService, name: str, facts: dict[str, Any]) -> None:
