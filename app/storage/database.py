@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 
 from app.domain.clock import Clock, SystemClock
 from app.domain.errors import Unavailable
@@ -37,8 +36,6 @@ class Database:
                 found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
         except Unavailable as error:
             return error.message
-        except DBAPIError:
-            return "The database has no schema yet: run `ordinaut db upgrade`"
         # Migrations only add while older processes run on: a newer schema serves this code as well.
         if found is None or found < REVISION:
             return f"The schema is at {found}, older than {REVISION}: run `ordinaut db upgrade`"

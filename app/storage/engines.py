@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -80,11 +80,25 @@ def translated() -> Iterator[None]:
     """Turn a database that is away, full or locked into Unavailable; mistakes of ours stay as they are."""
     try:
         yield
-    except (OperationalError, InterfaceError, PoolTimeout) as error:
-        if getattr(getattr(error, "orig", None), "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR:
-            raise  # a mistake in the statement, such as a table that is not there
+    except (OperationalError, InterfaceError, PoolTimeout, ProgrammingError) as error:
+        if _lacks_schema(error):
+            raise Unavailable("The database has no schema yet: run `ordinaut db upgrade`") from error
+        if isinstance(error, ProgrammingError) or _mistaken(error):
+            raise
         raise Unavailable("The database does not answer; nothing was stored. Try again shortly") from error
     except DBAPIError as error:
         if not error.connection_invalidated:
             raise
         raise Unavailable("The database connection was lost; nothing was stored. Try again shortly") from error
+
+
+def _mistaken(error: Exception) -> bool:
+    """Whether SQLite means the statement, not the database, by its OperationalError."""
+    return getattr(getattr(error, "orig", None), "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
+
+
+def _lacks_schema(error: Exception) -> bool:
+    """Whether a table is not there."""
+    origin = getattr(error, "orig", None)
+    undefined = getattr(origin, "sqlstate", None) == "42P01"
+    return undefined or (_mistaken(error) and str(origin).startswith("no such table"))

@@ -14,6 +14,7 @@ from alembic.script import ScriptDirectory
 from app.domain.errors import Unavailable
 from app.domain.tasks import TaskFilter
 from app.storage.database import REVISION, Database
+from tests.servers import PostgresServer
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -86,7 +87,22 @@ def test_a_database_that_is_not_there_is_unavailable(url: str) -> None:
     database.close()
 
 
-def test_a_database_without_a_schema_says_what_to_do(tmp_path: Path) -> None:
-    database = opened(f"sqlite:///{tmp_path}/empty.db")
-    assert database.check() == "The database has no schema yet: run `ordinaut db upgrade`"
+@pytest.fixture(params=["sqlite", "postgresql"])
+def bare(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """A database that nobody has migrated."""
+    if request.param == "sqlite":
+        database = opened(f"sqlite:///{tmp_path}/empty.db")
+    else:
+        server: PostgresServer = request.getfixturevalue("postgres")
+        database = opened(server.url("postgres"))
+    yield database
     database.close()
+
+
+def test_a_database_without_a_schema_says_what_to_do(bare: Database) -> None:
+    sentence = "The database has no schema yet: run `ordinaut db upgrade`"
+    assert bare.check() == sentence
+    with pytest.raises(Unavailable, match="db upgrade"), bare.units(read_only=True) as unit:
+        unit.tasks.next_due_at()
+    with pytest.raises(Unavailable, match="db upgrade"):
+        bare.ledger.ready()

@@ -77,6 +77,8 @@ class Life:
             accepted = self.ledger.exchange(worker, checkpoint=Checkpoint(run, [LINE])).accepted
             assert (self.run_id in accepted) == right
         else:
+            if action == "retry" and run.attempt >= run.max_attempts:
+                return  # the rules of retrying never give more attempts than there are
             settlement = {
                 "settle": lambda: Settlement(run=run, status=status, lines=[LINE]),  # type: ignore[arg-type]
                 "hand back": lambda: Settlement(run=run, status="queued", returned=True),
