@@ -87,9 +87,10 @@ class WorkerParts:
         )
 
         def tick() -> float:
-            seconds = scheduling.tick()
-            housekeeper.look()
-            return seconds
+            try:
+                return scheduling.tick()
+            finally:
+                housekeeper.look()
 
         return tick
 
@@ -108,7 +109,7 @@ def open_database(settings: Settings) -> Database:
 def _tasks_and_tools(settings: Settings, database: Database, queue: RunQueue) -> tuple[TaskService, ToolRegistry]:
     """Tasks are made of tools, and one of the tools makes tasks."""
     tools = ToolRegistry()
-    tasks = TaskService(units=database.units, tools=tools, queue=queue, clock=SystemClock())
+    tasks = TaskService(units=database.units, tools=tools, queue=queue, clock=database.clock)
     policy = HttpPolicy.parse(",".join(settings.http_allowed_hosts))
     for tool in builtin_tools(http_policy=policy, create_task=tasks.create_by_tool):
         tools.add(tool)
@@ -124,7 +125,7 @@ def build(settings: Settings) -> Container:
         schedules=ScheduleService(clock=clock),
         runs=RunService(
             units=database.units,
-            clock=clock,
+            clock=database.clock,
             hub=Hub(database.units.changes, stopping=stopping),
         ),
         tools=ToolService(tools=tools),

@@ -42,14 +42,20 @@ class PoolProcess:
         self._executor = executor
         self._stop = stop
         self._poll = poll_seconds
+        self._parent = os.getppid()
+        self._ending = False
 
     def start(self) -> None:
         """Begin to watch and to poll."""
         # A platform signals every process of a dyno at once: it is the parent who decides when a child ends.
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        self._executor.stop_when(self._stop.is_set)
+        self._executor.stop_when(self.stopping)
         Keeper(self._executor).start()
         threading.Thread(target=self._poll_forever, name="poller", daemon=True).start()
+
+    def stopping(self) -> bool:
+        """Whether the worker stops, this process is being replaced, or its parent has died."""
+        return self._ending or self._stop.is_set() or os.getppid() != self._parent
 
     def work(self) -> None:
         """A doorbell rang."""
@@ -57,6 +63,7 @@ class PoolProcess:
 
     def finish(self) -> None:
         """The process is about to end: let the poller's run finish, or be handed back by the keeper."""
+        self._ending = True
         pace = self._executor.pace
         self._executor.wait_idle(pace.drain + 2 * pace.grace)
 
@@ -64,7 +71,7 @@ class PoolProcess:
         while True:
             # Spread, so that the children of many workers do not ask all at once.
             time.sleep(self._poll * (0.5 + random.random()))
-            if not self._stop.is_set():
+            if not self.stopping():
                 self._poll_once()
 
     def _poll_once(self) -> None:

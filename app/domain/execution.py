@@ -17,7 +17,8 @@ class Claimed:
     """A run in the hands of this worker until `leased_until`, or until its fence has moved on.
 
     All times are microseconds since 1970, on the database's clock. `active_us` is the time that earlier claims
-    have spent on it; `journal_length` is 0 when it has never been begun.
+    have spent on it; `journal_length` is 0 when it has never been begun; with `cancelled` somebody
+    wants it stopped.
     """
 
     id: str
@@ -34,6 +35,7 @@ class Claimed:
     journal_length: int
     params: Mapping[str, Any] | None
     request_id: str | None
+    cancelled: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

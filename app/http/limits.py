@@ -88,6 +88,8 @@ def configure_limits(app: Flask, *, limit: str, redis_url: str | None, ssl_cert_
         storage_uri=f"{_SCHEME}{redis_url}" if redis_url else "memory://",
         storage_options=options,
         in_memory_fallback_enabled=redis_url is not None,
+        # Of requests that meet a dead Redis at once the first falls back; without this the others get 500.
+        swallow_errors=redis_url is not None,
     )
     limiter.request_filter(_unlimited)
     limiter.init_app(app)

@@ -6,8 +6,6 @@ import os
 import threading
 
 from celery import Celery
-from kombu.exceptions import OperationalError
-from redis.exceptions import RedisError
 
 from app.telemetry import emit
 
@@ -24,6 +22,7 @@ class CeleryRunQueue:
     def __init__(self, app: Celery) -> None:
         self._app = app
         self._pid = 0
+        self._starting = threading.Lock()
         self._begin()
 
     def _begin(self) -> None:
@@ -34,10 +33,11 @@ class CeleryRunQueue:
 
     def ring(self, count: int = 1) -> None:
         """Wake up to `count` workers, soon."""
-        if self._pid != os.getpid():
-            self._begin()
-            self._pid = os.getpid()
-            threading.Thread(target=self._ring_forever, name="doorbell", daemon=True).start()
+        with self._starting:
+            if self._pid != os.getpid():
+                self._begin()
+                self._pid = os.getpid()
+                threading.Thread(target=self._ring_forever, name="doorbell", daemon=True).start()
         with self._lock:
             self._wanted = max(self._wanted, count)
         self._rung.set()
@@ -51,7 +51,7 @@ class CeleryRunQueue:
                 count, self._wanted = self._wanted, 0
             try:
                 self._send(count)
-            except (OperationalError, RedisError, OSError) as error:
+            except Exception as error:  # noqa: BLE001 - a doorbell that dies leaves every worker to its polling
                 emit("doorbell.failed", error=error)
                 silence.wait(BREAK_SECONDS)
 

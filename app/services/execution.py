@@ -16,10 +16,11 @@ from typing import TypeVar
 
 from app.domain.errors import LeaseLost, Unavailable
 from app.domain.execution import Checkpoint, Claimed, Exchange, RunLedger, Settlement
+from app.domain.json_text import to_json
 from app.domain.pipelines.plan import Plan
 from app.domain.pipelines.progress import Progress
 from app.domain.ports import RunQueue, Tools
-from app.services.run_execution import RunExecution
+from app.services.run_execution import RunExecution, micros
 from app.telemetry import emit
 
 T = TypeVar("T")
@@ -32,6 +33,10 @@ CASCADE_SECONDS = 0.02
 
 class Abandoned(Exception):
     """The database has been away for so long that the leases may have passed on: nothing we hold is ours."""
+
+
+class TaskGone(Exception):
+    """The task was deleted, and its runs with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +121,10 @@ class Executor:
             except Abandoned:
                 emit("worker.abandoned", owner=self.owner, runs=len(self.held()))
                 self._drop_everything()
+            except BaseException:
+                # What nobody foresaw must not leave runs in hand, where the keeper would renew them for ever.
+                self._drop_everything()
+                raise
             return count
 
     def _next(self) -> Claimed | None:
@@ -134,7 +143,10 @@ class Executor:
         with self.gate:
             try:
                 self.execution = execution = self._begin(run)
-            except LookupError:
+            except TaskGone:
+                return
+            except (LookupError, TypeError, ValueError) as error:
+                self._settled.append(_unreadable(run, error))
                 return
         settlement: Settlement | None = None
         try:
@@ -163,7 +175,7 @@ class Executor:
         if plan is None:
             document = self._insist(lambda: self.ledger.definition(definition_id))
             if not document:
-                raise LookupError(definition_id)  # the task was deleted, and its runs with it
+                raise TaskGone(definition_id)
             self._plans[definition_id] = plan = Plan.of(document)
             if len(self._plans) > PLANS:
                 self._plans.popitem(last=False)
@@ -214,7 +226,14 @@ class Executor:
             emit("run.settled" if known else "run.fenced", settlement=one, owner=self.owner)
             plan = self._plans.get(one.run.definition_id)
             if known and one.status == "failed" and plan is not None and plan.pause_after_failures:
-                self._on_failure(one.run.task_id, plan.pause_after_failures)
+                self._tell_failure(one.run.task_id, plan.pause_after_failures)
+
+    def _tell_failure(self, task_id: str, limit: int) -> None:
+        try:
+            self._on_failure(task_id, limit)
+        except Unavailable as error:
+            # The next failure asks again; other runs' commits must not suffer from it.
+            emit("task.not_paused", task_id=task_id, error=error)
 
     def _pass_on(self) -> None:
         """There is more than we took: wake another worker, who will wake another in turn."""
@@ -262,13 +281,17 @@ class Executor:
             self._settled.append(settlement)
             self._visit()
 
-    def ring(self) -> None:
-        """Wake another worker for what this one gave back."""
-        self._queue.ring()
-
     def wait_idle(self, seconds: float) -> bool:
         """Wait until no drain is under way; False when that took too long."""
         idle = self._busy.acquire(timeout=seconds)
         if idle:
             self._busy.release()
         return idle
+
+
+def _unreadable(run: Claimed, error: Exception) -> Settlement:
+    """A run whose definition this code cannot read has failed, and says so."""
+    message = f"The definition it was queued with cannot be read ({type(error).__name__})"
+    body = {"type": "invalid_definition", "message": message, "step_id": None}
+    line = (micros(), "state", {"status": "failed", "attempt": run.attempt, "error": body})
+    return Settlement(run=run, status="failed", error=to_json(body).decode(), lines=[line])

@@ -36,6 +36,13 @@ class Keeper:
     def start(self) -> None:
         """Watch until the process ends."""
         threading.Thread(target=self._watch, name="keeper", daemon=True).start()
+        # Alone, since the keeper itself may be waiting for a database that has frozen.
+        threading.Thread(target=self._guard_lease, name="lease guard", daemon=True).start()
+
+    def _guard_lease(self) -> None:
+        while True:
+            time.sleep(TICK)
+            self._lease_in_danger()
 
     def _watch(self) -> None:
         while True:
@@ -53,7 +60,6 @@ class Keeper:
         if executor.execution is None and not executor.waiting:
             self._stop_seen_at = None
             return
-        self._lease_in_danger()
         if not executor.gate.acquire(timeout=TICK):
             return
         try:
@@ -131,5 +137,6 @@ class Keeper:
             self._executor.hand_back_waiting()
         except Abandoned:
             emit("worker.abandoned", owner=self._executor.owner)
-        self._executor.ring()
-        self._exit(EXIT_CALL_ENDED)
+        finally:
+            # Whatever came of it: the call that will not end holds this process, and nobody watches it any more.
+            self._exit(EXIT_CALL_ENDED)

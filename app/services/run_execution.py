@@ -14,6 +14,7 @@ import orjson
 from app.domain.clock import SECOND, from_micros, rfc3339
 from app.domain.errors import NotFound
 from app.domain.execution import Claimed, Line, Settlement
+from app.domain.json_text import to_json
 from app.domain.pipelines.model import Step
 from app.domain.pipelines.outcome import Failed, GoOn, Tries, TryRunAgain, TryStepAgain, after_failure
 from app.domain.pipelines.plan import Plan
@@ -22,6 +23,9 @@ from app.domain.ports import Tools
 from app.domain.runs import RunError
 from app.services.steps import LogLines, call, encode, holds, render
 from ordinaut import Tool, ToolCall
+
+PENDING_LIMIT = 2 * 1024 * 1024
+"""Bytes of outputs that may wait in memory for a commit."""
 
 
 def micros() -> int:
@@ -67,6 +71,7 @@ class RunExecution:
     deadline: float
     fresh: bool = False
     urgent: bool = False
+    pending_bytes: int = 0
     cancelled: bool = False
     stop_call: bool = False
     stop_asked_at: float = 0.0
@@ -87,6 +92,7 @@ class RunExecution:
             lines=[(micros(), "state", {"status": "running", "attempt": run.attempt})],
             began_at=now,
             deadline=now + plan.timeout_seconds - run.active_us / SECOND,
+            cancelled=run.cancelled,
         )
 
     def proceed(self) -> Settlement:
@@ -102,7 +108,7 @@ class RunExecution:
                 return settled
         if self.cancelled:
             return self.settle_canceled()
-        return self._settled("succeeded", output=orjson.dumps(self.progress.last_output).decode())
+        return self._settled("succeeded", output=to_json(self.progress.last_output).decode())
 
     def _scope(self) -> dict[str, Any]:
         run, plan = self.run, self.plan
@@ -174,6 +180,11 @@ class RunExecution:
         text, value = outcome
         self._record("succeeded", output=orjson.Fragment(text), **given)
         self.progress.finish(step, value)
+        self.pending_bytes += len(text)
+        if self.pending_bytes > PENDING_LIMIT:
+            # Large outputs wait neither for the next effect nor for company.
+            self.urgent = True
+            self.desk.checkpoint(self)
         return None
 
     def _invoke(self, tool: Tool, step: Step, arguments: Mapping[str, Any]) -> tuple[bytes, Any] | Failed:
@@ -187,8 +198,10 @@ class RunExecution:
             should_stop=self._should_stop,
         )
         self.desk.began(self, deadline)
-        outcome = call(tool, request, step)
-        self.desk.ended(self)
+        try:
+            outcome = call(tool, request, step)
+        finally:
+            self.desk.ended(self)
         self.fresh = not tool.pure
         self.urgent = self.urgent or self.fresh
         return outcome if isinstance(outcome, Failed) else encode(outcome.output, step, tool)
@@ -269,7 +282,7 @@ class RunExecution:
 
     def take_lines(self) -> list[Line]:
         """The lines to commit; they are the journal's from now on."""
-        lines, self.lines, self.fresh = self.lines, [], False
+        lines, self.lines, self.fresh, self.pending_bytes = self.lines, [], False, 0
         return lines
 
     def _queued(
@@ -306,7 +319,7 @@ class RunExecution:
         return Settlement(
             run=self.run,
             status=status,
-            error=None if error is None else orjson.dumps(error.as_dict()).decode(),
+            error=None if error is None else to_json(error.as_dict()).decode(),
             output=output,
             active_us=self._active_us(),
             lines=self.take_lines(),

@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import datetime
 
 from app.domain.clock import Clock
-from app.domain.errors import ScheduleInvalid
 from app.domain.ids import new_id
 from app.domain.next_run import aimed_at
 from app.domain.occurrences import Verdict, judge
@@ -75,7 +74,7 @@ class SchedulingService:
                 break  # the others stay due, and the next tick comes at once
             try:
                 verdicts.append(judge(task, now, busy=task.id in busy))
-            except ScheduleInvalid as error:  # such as a zone that has left the database: the others must go on
+            except Exception as error:  # noqa: BLE001 - such as a zone that has left the database: the others go on
                 emit("task.unreadable", task_id=task.id, error=error)
                 verdicts.append(Verdict(replace(aimed_at(task, None), status="paused"), ()))
             handled += len(verdicts[-1].records)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from collections.abc import Callable, Mapping
+from math import isfinite
 from typing import Any
 
 import orjson
@@ -17,6 +19,8 @@ from app.domain.templates import TemplateError
 from app.telemetry import emit
 from ordinaut import Tool, ToolCall, ToolFailed
 
+LONGEST_WAIT = 86_400.0
+"""Seconds of another side's Retry-After that are honoured."""
 OUTPUT_LIMIT = 1024 * 1024
 """Bytes of JSON an output may have; a longer one is cut, with a mark."""
 
@@ -57,7 +61,7 @@ def call(tool: Tool, request: ToolCall, step: Step) -> Succeeded | Failed:
         return Succeeded(tool.run(request))
     except ToolFailed as failure:
         return failed(failure, step)
-    except Exception as error:  # noqa: BLE001 - a tool may raise anything, and the run must learn of it
+    except (Exception, SystemExit, CancelledError, GeneratorExit) as error:  # noqa: BLE001 - a tool may raise anything
         emit("step.crashed", step_id=step.id, tool=tool.name, error=error)
         message = f"{tool.name} failed with {type(error).__name__}"
         return Failed(RunError(type="tool_crashed", message=message, step_id=step.id))
@@ -70,7 +74,7 @@ def failed(failure: ToolFailed, step: Step) -> Failed:
     return Failed(
         RunError(type=failure.type, message=failure.message, step_id=step.id, details=details or None),
         failure.retryable,
-        float(after) if isinstance(after, (int, float)) else 0.0,
+        min(max(0.0, float(after)), LONGEST_WAIT) if isinstance(after, (int, float)) and isfinite(after) else 0.0,
     )
 
 

@@ -87,7 +87,7 @@ def translated() -> Iterator[None]:
             raise
         raise Unavailable("The database does not answer; nothing was stored. Try again shortly") from error
     except DBAPIError as error:
-        if not error.connection_invalidated:
+        if not (error.connection_invalidated or _failing_over(error)):
             raise
         raise Unavailable("The database connection was lost; nothing was stored. Try again shortly") from error
 
@@ -102,3 +102,9 @@ def _lacks_schema(error: Exception) -> bool:
     origin = getattr(error, "orig", None)
     undefined = getattr(origin, "sqlstate", None) == "42P01"
     return undefined or (_mistaken(error) and str(origin).startswith("no such table"))
+
+
+def _failing_over(error: DBAPIError) -> bool:
+    """Whether the server is going away, full, or has become a standby (PostgreSQL, appendix A: error codes)."""
+    state = getattr(error.orig, "sqlstate", None) or ""
+    return state == "25006" or state.startswith(("08", "53", "57P"))

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from app.domain.clock import from_micros
+from app.domain.json_text import to_json
 from app.domain.runs import Record
 
 Line = tuple[int, str, Any]
@@ -16,7 +17,7 @@ Line = tuple[int, str, Any]
 
 def pack(lines: Sequence[Line]) -> str:
     """The text of one journal row."""
-    return orjson.dumps(lines).decode()
+    return to_json(lines).decode()
 
 
 def unpack(rows: Iterable[tuple[int, str]], after: int) -> Iterator[Record]:

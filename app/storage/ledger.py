@@ -22,13 +22,15 @@ from app.storage.engines import translated
 from app.storage.journal import pack, unpack
 from app.storage.runs import PRIORITY_STEP
 
+INNOCENT_LOSSES = 3
+"""Deaths of its worker before anything was committed that cost a run no attempt."""
 PRIORITY_STEP_US = int(PRIORITY_STEP.total_seconds()) * 1_000_000
 # No queued run that is due can stand behind this rank: the scan for ready runs ends here.
 _RANK_REACH = 8 * PRIORITY_STEP_US
 
 CLAIMED = (
     "id, task_id, definition_id, trigger, nominal_at, scheduled_for, priority, attempt, max_attempts, fence,"
-    " active_us, journal_length, params, request_id"
+    " active_us, journal_length, params, request_id, cancel_requested_at"
 )
 
 
@@ -44,10 +46,11 @@ class SqlRunLedger(ABC):
         self._engine = engine
         self._lease = int(lease_seconds * 1_000_000)
         ready = f"""SELECT id FROM runs WHERE status = 'queued' AND rank <= {self.now} + {_RANK_REACH}
-            AND available_at <= {self.now} ORDER BY rank LIMIT ?{self.skip_locked}"""
+            AND available_at <= (SELECT {self.now}) ORDER BY rank LIMIT ?{self.skip_locked}"""
         self._claim_sql = self._sql(
             f"""UPDATE runs SET status = 'running', attempt = attempt + 1, fence = fence + 1, lease_owner = ?,
-                leased_until = {self.now} + {self._lease}, started_at = COALESCE(started_at, {self.now})
+                claimed_length = journal_length, leased_until = {self.now} + {self._lease},
+                started_at = COALESCE(started_at, {self.now})
                 WHERE id {self.among.format(ready)} RETURNING {CLAIMED}, rank"""
         )
         self._renew_sql = (
@@ -56,7 +59,7 @@ class SqlRunLedger(ABC):
         )
         self._ready_sql = (
             f"SELECT 1 FROM runs WHERE status = 'queued' AND rank <= {self.now} + {_RANK_REACH}"
-            f" AND available_at <= {self.now} ORDER BY rank LIMIT 1"
+            f" AND available_at <= (SELECT {self.now}) ORDER BY rank LIMIT 1"
         )
 
     def _sql(self, text: str) -> str:
@@ -119,7 +122,7 @@ class SqlRunLedger(ABC):
         cursor.execute(self._claim_sql, (owner, want))
         # RETURNING promises no order.
         rows = sorted(cursor.fetchall(), key=lambda row: (row[-1], row[0]))
-        return [Claimed(*(*row[:12], _loaded(row[12]), row[13])) for row in rows]
+        return [Claimed(*(*row[:12], _loaded(row[12]), row[13], row[14] is not None)) for row in rows]
 
     def renew(self, owner: str, run_ids: Sequence[str]) -> dict[str, bool]:
         """Extend these leases."""
@@ -167,7 +170,8 @@ class SqlRunLedger(ABC):
         else:
             return 0
         lost = (
-            f"SELECT id, attempt, max_attempts, journal_length, cancel_requested_at IS NOT NULL, {self.now}"
+            f"SELECT id, attempt, max_attempts, journal_length, cancel_requested_at IS NOT NULL, {self.now},"
+            " claimed_length, losses"
             f" FROM runs WHERE status = 'running' AND {where} LIMIT 500{self.skip_locked}"
         )
         if not self._any(f"SELECT 1 FROM runs WHERE status = 'running' AND {where} LIMIT 1", values):
@@ -184,28 +188,30 @@ class SqlRunLedger(ABC):
             cursor.execute(self._sql(query), tuple(values))
             return cursor.fetchone() is not None
 
-    def _take_back(self, cursor: Any, row: tuple[str, int, int, int, bool, int]) -> None:
-        run_id, attempt, most, length, cancelled, now = row
+    def _take_back(self, cursor: Any, row: tuple[str, int, int, int, bool, int, int, int]) -> None:
+        run_id, attempt, most, length, cancelled, now, claimed_length, losses = row
+        # Claimed with others and never begun, as far as anybody knows: the death was hardly its own. A run that kills
+        # its worker before its first commit is found out by the number of such losses.
+        innocent = length == claimed_length and losses < INNOCENT_LOSSES
         error = {"type": "worker_lost", "message": "The worker that ran it died", "step_id": None}
-        body: dict[str, Any] = {"attempt": attempt, "error": error}
-        status = "canceled" if cancelled else "failed" if attempt >= most else "queued"
+        status = "canceled" if cancelled else "failed" if attempt >= most and not innocent else "queued"
         ended = status != "queued"
         cursor.execute(
             self._sql(
                 """UPDATE runs SET status = ?, fence = fence + 1, lease_owner = NULL, leased_until = NULL,
-                    available_at = CASE WHEN ? THEN available_at ELSE ? END, finished_at = ?, error = ?,
+                    attempt = attempt - ?, losses = losses + ?, finished_at = ?, error = ?,
                     journal_length = journal_length + 1 WHERE id = ?"""
             ),
             (
                 status,
-                ended,
-                now,
+                int(innocent and not ended),
+                int(innocent),
                 now if ended else None,
                 orjson.dumps(error).decode() if status == "failed" else None,
                 run_id,
             ),
         )
-        line = (now, "state", {"status": status, **body})
+        line = (now, "state", {"status": status, "attempt": attempt, "error": error})
         cursor.execute(
             self._sql("INSERT INTO run_journal (run_id, first, last, records) VALUES (?, ?, ?, ?)"),
             (run_id, length + 1, length + 1, pack([line])),

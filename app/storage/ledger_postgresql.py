@@ -9,13 +9,16 @@ from app.domain.execution import Checkpoint, Settlement
 from app.storage.journal import pack
 from app.storage.ledger import PRIORITY_STEP_US, SqlRunLedger
 
+# A run that is to be cancelled waits for nothing: the next worker ends it.
 _SETTLE = """WITH given AS (
   SELECT * FROM unnest(%s::text[], %s::int[], %s::text[], %s::bigint[], %s::int[], %s::text[], %s::text[],
     %s::bigint[], %s::int[], %s::text[])
   AS t(id, fence, status, delay_us, returned, error, output, active_us, added, records)),
 settled AS (
-  UPDATE runs SET status = given.status, available_at = COALESCE({now} + given.delay_us, runs.available_at),
-    rank = COALESCE({now} + given.delay_us + (runs.priority - 1) * {step}::bigint, runs.rank),
+  UPDATE runs SET status = given.status, available_at = CASE WHEN runs.cancel_requested_at IS NULL
+      THEN COALESCE({now} + given.delay_us, runs.available_at) ELSE {now} END,
+    rank = CASE WHEN runs.cancel_requested_at IS NULL
+      THEN COALESCE({now} + given.delay_us + (runs.priority - 1) * {step}::bigint, runs.rank) ELSE {now} END,
     attempt = runs.attempt - given.returned, error = given.error, output = given.output,
     finished_at = CASE WHEN given.status <> 'queued' THEN {now} END, lease_owner = NULL, leased_until = NULL,
     active_us = runs.active_us + given.active_us, journal_length = runs.journal_length + given.added

@@ -9,8 +9,11 @@ from app.domain.execution import Checkpoint, Settlement
 from app.storage.journal import pack
 from app.storage.ledger import PRIORITY_STEP_US, SqlRunLedger
 
-_SETTLE = f"""UPDATE runs SET status = ?, available_at = COALESCE(now_us() + ?, available_at),
- rank = COALESCE(now_us() + ? + (priority - 1) * {PRIORITY_STEP_US}, rank),
+# A run that is to be cancelled waits for nothing: the next worker ends it.
+_SETTLE = f"""UPDATE runs SET status = ?, available_at = CASE WHEN cancel_requested_at IS NULL
+  THEN COALESCE(now_us() + ?, available_at) ELSE now_us() END,
+ rank = CASE WHEN cancel_requested_at IS NULL
+  THEN COALESCE(now_us() + ? + (priority - 1) * {PRIORITY_STEP_US}, rank) ELSE now_us() END,
  attempt = attempt - ?, error = ?, output = ?, finished_at = CASE WHEN ? THEN now_us() END, lease_owner = NULL,
  leased_until = NULL, active_us = active_us + ?, journal_length = journal_length + ?
  WHERE id = ? AND fence = ? AND status = 'running' RETURNING journal_length"""

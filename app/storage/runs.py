@@ -15,14 +15,14 @@ from app.domain.clock import to_micros
 from app.domain.errors import NotFound
 from app.domain.ids import id_border
 from app.domain.paging import Page
-from app.domain.runs import ACTIVE, ENDED, NewRun, Record, Run, RunFilter, RunStats
+from app.domain.runs import ENDED, NewRun, Record, Run, RunFilter, RunStats
 from app.storage.columns import Instant
 from app.storage.journal import pack, unpack
-from app.storage.tables import run_journal, runs, tasks
+from app.storage.tables import BUSY, run_journal, runs, tasks
 
 PRIORITY_STEP = timedelta(minutes=1)
 
-_shown = [column for column in runs.c if column.name not in {"origin", "rank", "active_us"}]
+_shown = [column for column in runs.c if column.name not in {"origin", "rank", "active_us", "claimed_length", "losses"}]
 _whole = select(*_shown, tasks.c.title.label("task_title")).join(tasks, tasks.c.id == runs.c.task_id)
 _next_available_at = select(runs.c.available_at).where(runs.c.status == "queued").order_by(runs.c.available_at).limit(1)
 
@@ -54,6 +54,8 @@ def _new_row(run: NewRun, now: datetime) -> dict[str, Any]:
         "fence": 0,
         "created_at": now,
         "active_us": 0,
+        "claimed_length": 0,
+        "losses": 0,
         "params": run.params,
         "journal_length": 0,
         "request_id": run.request_id,
@@ -107,7 +109,7 @@ class SqlRunStore:
         """Which of the tasks have a run that has not ended."""
         if not task_ids:
             return set()
-        query = select(runs.c.task_id).where(runs.c.task_id.in_(task_ids), runs.c.status.in_(sorted(ACTIVE)))
+        query = select(runs.c.task_id).where(runs.c.task_id.in_(task_ids), BUSY)
         return set(self._connection.execute(query.distinct()).scalars())
 
     def journal(self, run_id: str, *, after: int = 0) -> list[Record]:

@@ -108,7 +108,8 @@ occurrences = Table(
 _queued = text("status = 'queued'")
 _running = text("status = 'running'")
 _failed = text("status = 'failed'")
-_busy = text("status IN ('queued', 'running', 'waiting')")
+# As written, not bound: only so does SQLite see that the partial index answers it.
+BUSY = text("status IN ('queued', 'running', 'waiting')")
 
 runs = Table(
     "runs",
@@ -137,16 +138,19 @@ runs = Table(
     Column("finished_at", Instant),
     # Microseconds in the hands of workers, for the run's time limit: waiting is not counted.
     Column("active_us", BigInteger, nullable=False),
+    # Length of the journal at the last claim, and deaths of workers that cost no attempt: see the ledger's rescue.
+    Column("claimed_length", Integer, nullable=False),
+    Column("losses", Integer, nullable=False),
     Column("params", Document),
     Column("error", Document),
     Column("output", Text),
     Column("journal_length", Integer, nullable=False),
     Column("request_id", String(128)),
-    Index("ix_runs_ready", "rank", sqlite_where=_queued, postgresql_where=_queued),
+    Index("ix_runs_ready", "rank", "available_at", sqlite_where=_queued, postgresql_where=_queued),
     Index("ix_runs_available", "available_at", sqlite_where=_queued, postgresql_where=_queued),
     Index("ix_runs_leased", "leased_until", sqlite_where=_running, postgresql_where=_running),
     Index("ix_runs_failed", "id", sqlite_where=_failed, postgresql_where=_failed),
-    Index("ix_runs_busy", "task_id", sqlite_where=_busy, postgresql_where=_busy),
+    Index("ix_runsBUSY", "task_id", sqlite_where=BUSY, postgresql_where=BUSY),
     Index("ix_runs_task", "task_id", "id"),
     Index("ix_runs_scheduled", "scheduled_for"),
     Index("uq_runs_origin", "origin", unique=True),

@@ -8,12 +8,13 @@ from datetime import datetime
 from itertools import zip_longest
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, bindparam, delete, func, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, Select, String, bindparam, column, delete, func, insert, select, update, values
 from sqlalchemy.engine import Connection
 
 from app.domain.errors import NotFound, PreconditionFailed
 from app.domain.paging import Page
 from app.domain.tasks import Definition, OccurrenceRecord, Task, TaskFilter
+from app.storage.columns import Instant
 from app.storage.tables import definitions, occurrences, run_journal, runs, task_tags, tasks
 
 _STORED = tuple(f.name for f in fields(Task) if f.name in tasks.c)
@@ -92,6 +93,8 @@ class SqlTaskStore:
     def delete(self, task_id: str) -> None:
         """Remove it with all it has left; its runs in the hands of workers lose their lease."""
         mine = select(runs.c.id).where(runs.c.task_id == task_id)
+        # While they are locked no worker adds to their journals behind our back.
+        self._connection.execute(mine.where(runs.c.status == "running").with_for_update())
         self._connection.execute(delete(run_journal).where(run_journal.c.run_id.in_(mine)))
         if self._connection.execute(delete(tasks).where(tasks.c.id == task_id)).rowcount != 1:
             raise NotFound("Task not found", task_id=task_id)
@@ -168,11 +171,16 @@ class SqlTaskStore:
 
     def recorded(self, keys: Sequence[tuple[str, datetime]]) -> set[tuple[str, datetime]]:
         """Which of these occurrences have a row already."""
-        key = tuple_(occurrences.c.task_id, occurrences.c.nominal_at)
         found: set[tuple[str, datetime]] = set()
         for start in range(0, len(keys), 200):
+            listed = values(column("task_id", String), column("nominal_at", Instant), name="listed")
+            asked = listed.data(list(keys[start : start + 200])).cte("asked")
+            # A join, since SQLite looks up a list of pairs by their first half only.
             rows = self._connection.execute(
-                select(occurrences.c.task_id, occurrences.c.nominal_at).where(key.in_(keys[start : start + 200]))
+                select(occurrences.c.task_id, occurrences.c.nominal_at).join(
+                    asked,
+                    (asked.c.task_id == occurrences.c.task_id) & (asked.c.nominal_at == occurrences.c.nominal_at),
+                )
             )
             found.update((task_id, nominal) for task_id, nominal in rows)
         return found

@@ -118,6 +118,8 @@ def upgrade() -> None:
         sa.Column("started_at", sa.BigInteger(), nullable=True),
         sa.Column("finished_at", sa.BigInteger(), nullable=True),
         sa.Column("active_us", sa.BigInteger(), nullable=False),
+        sa.Column("claimed_length", sa.Integer(), nullable=False),
+        sa.Column("losses", sa.Integer(), nullable=False),
         sa.Column("params", sa.Text(), nullable=True),
         sa.Column("error", sa.Text(), nullable=True),
         sa.Column("output", sa.Text(), nullable=True),
@@ -128,18 +130,18 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("runs", schema=None) as batch_op:
         batch_op.create_index(
+            "ix_runsBUSY",
+            ["task_id"],
+            unique=False,
+            sqlite_where=sa.text("status IN ('queued', 'running', 'waiting')"),
+            postgresql_where=sa.text("status IN ('queued', 'running', 'waiting')"),
+        )
+        batch_op.create_index(
             "ix_runs_available",
             ["available_at"],
             unique=False,
             sqlite_where=sa.text("status = 'queued'"),
             postgresql_where=sa.text("status = 'queued'"),
-        )
-        batch_op.create_index(
-            "ix_runs_busy",
-            ["task_id"],
-            unique=False,
-            sqlite_where=sa.text("status IN ('queued', 'running', 'waiting')"),
-            postgresql_where=sa.text("status IN ('queued', 'running', 'waiting')"),
         )
         batch_op.create_index(
             "ix_runs_failed",
@@ -157,7 +159,7 @@ def upgrade() -> None:
         )
         batch_op.create_index(
             "ix_runs_ready",
-            ["rank"],
+            ["rank", "available_at"],
             unique=False,
             sqlite_where=sa.text("status = 'queued'"),
             postgresql_where=sa.text("status = 'queued'"),
@@ -191,29 +193,23 @@ def downgrade() -> None:
         batch_op.drop_index("ix_runs_task")
         batch_op.drop_index("ix_runs_scheduled")
         batch_op.drop_index(
-            "ix_runs_ready",
-            sqlite_where=sa.text("status = 'queued'"),
-            postgresql_where=sa.text("status = 'queued'"),
+            "ix_runs_ready", sqlite_where=sa.text("status = 'queued'"), postgresql_where=sa.text("status = 'queued'")
         )
         batch_op.drop_index(
-            "ix_runs_leased",
-            sqlite_where=sa.text("status = 'running'"),
-            postgresql_where=sa.text("status = 'running'"),
+            "ix_runs_leased", sqlite_where=sa.text("status = 'running'"), postgresql_where=sa.text("status = 'running'")
         )
         batch_op.drop_index(
-            "ix_runs_failed",
-            sqlite_where=sa.text("status = 'failed'"),
-            postgresql_where=sa.text("status = 'failed'"),
-        )
-        batch_op.drop_index(
-            "ix_runs_busy",
-            sqlite_where=sa.text("status IN ('queued', 'running', 'waiting')"),
-            postgresql_where=sa.text("status IN ('queued', 'running', 'waiting')"),
+            "ix_runs_failed", sqlite_where=sa.text("status = 'failed'"), postgresql_where=sa.text("status = 'failed'")
         )
         batch_op.drop_index(
             "ix_runs_available",
             sqlite_where=sa.text("status = 'queued'"),
             postgresql_where=sa.text("status = 'queued'"),
+        )
+        batch_op.drop_index(
+            "ix_runsBUSY",
+            sqlite_where=sa.text("status IN ('queued', 'running', 'waiting')"),
+            postgresql_where=sa.text("status IN ('queued', 'running', 'waiting')"),
         )
 
     op.drop_table("runs")

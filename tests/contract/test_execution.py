@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
+from app.domain.errors import Unavailable
+from app.domain.execution import Settlement
 from app.domain.ids import new_id
 from app.domain.runs import Run
 from app.domain.tasks import Task
@@ -319,6 +321,94 @@ def test_a_slow_call_gives_back_what_waits_behind_it(units: SqlUnitsOfWork, ledg
     assert len(claimed) == 4 and all(run.attempt == 1 for run in claimed)
     go_on.set()
     worker.join(10)
+
+
+def test_a_run_that_is_to_be_cancelled_ends_before_its_first_step(units: SqlUnitsOfWork, ledger: SqlRunLedger) -> None:
+    (run_id,) = queued(units, stored(units, pipeline(step("a", "pure.echo"))))
+    (run,) = ledger.exchange("node/9", want=1).claimed
+    with units() as unit:
+        unit.runs.request_cancel(run_id, get(units, run_id).created_at)
+    ledger.exchange("node/9", settle=[Settlement(run=run, status="queued", returned=True)])
+    hands = Hands(ledger, {"pure.echo": lambda call: 1})
+    hands.executor.drain()
+    assert hands.calls == [] and get(units, run_id).status == "canceled"
+
+
+def leave(call: ToolCall) -> Any:
+    """A tool that thinks it owns the process."""
+    raise SystemExit(3)
+
+
+def test_a_tool_cannot_end_its_process(units: SqlUnitsOfWork, ledger: SqlRunLedger) -> None:
+    (run_id,) = queued(units, stored(units, pipeline(step("a", "fx.leave"), max_retries=0)))
+    hands = Hands(ledger, {"fx.leave": leave})
+    hands.executor.drain()
+    error = get(units, run_id).error
+    assert error is not None and error["type"] == "tool_crashed"
+    assert hands.executor.call_deadline is None
+
+
+def test_odd_text_harms_only_the_run_that_holds_it(units: SqlUnitsOfWork, ledger: SqlRunLedger) -> None:
+    odd = stored(units, pipeline(step("a", "pure.odd"), max_retries=0))
+    good = stored(units, pipeline(step("a", "pure.echo")))
+    (bad_id,), (good_id,) = queued(units, odd), queued(units, good)
+
+    def log_and_fail(call: ToolCall) -> Any:
+        call.log("info", "half \ud800")
+        raise ToolFailed("also \ud800", details={"b": b"x"})
+
+    hands = Hands(ledger, {"pure.odd": log_and_fail, "pure.echo": lambda call: "fine"})
+    hands.executor.drain()
+    assert (get(units, bad_id).status, get(units, good_id).status) == ("failed", "succeeded")
+
+
+def test_nothing_stays_in_hand_when_something_unforeseen_happens(units: SqlUnitsOfWork, ledger: SqlRunLedger) -> None:
+    queued(units, stored(units, pipeline(step("a", "pure.echo"))), 3)
+    hands = Hands(ledger, {"pure.echo": unforeseen})
+    with pytest.raises(KeyboardInterrupt):
+        hands.executor.drain()
+    assert hands.executor.held() == [] and hands.executor.call_deadline is None
+
+
+def unforeseen(call: ToolCall) -> Any:
+    """What no boundary is meant to catch."""
+    raise KeyboardInterrupt
+
+
+def test_a_definition_that_cannot_be_read_fails_its_run_with_a_sentence(
+    units: SqlUnitsOfWork, ledger: SqlRunLedger
+) -> None:
+    task = replace(pipeline(), payload={"params": {}, "pipeline": [{"with": {}}]})
+    (run_id,) = queued(units, stored(units, task))
+    Hands(ledger, {}).executor.drain()
+    error = get(units, run_id).error
+    assert error is not None and error["type"] == "invalid_definition"
+
+
+def test_a_task_whose_pausing_fails_harms_no_other_run(units: SqlUnitsOfWork, ledger: SqlRunLedger) -> None:
+    task = stored(units, pipeline(step("a", "pure.no"), max_retries=0, pause_after_failures=1))
+    ids = queued(units, task, 4)
+
+    def away(task_id: str, limit: int) -> None:
+        raise Unavailable
+
+    hands = Hands(ledger, {"pure.no": refuse()})
+    hands.executor._on_failure = away
+    hands.executor.drain()
+    assert {get(units, run_id).status for run_id in ids} == {"failed"}
+
+
+def test_a_call_that_will_not_end_ends_its_process_whatever_the_database_says(
+    units: SqlUnitsOfWork, ledger: SqlRunLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = threading.Event()
+    queued(units, stored(units, pipeline(step("a", "fx.hang", timeout_seconds=0.05), max_retries=0)))
+    hands = Hands(ledger, {"fx.hang": hanging(started)}, pace=Pace(grace=0.05))
+    in_thread(hands.executor.drain)
+    assert started.wait(10)
+    monkeypatch.setattr(hands.executor, "settle_current", lambda settlement: 1 / 0)
+    hands.look_until(lambda: False)
+    assert hands.exits == [70]
 
 
 def test_failures_in_a_row_are_reported(units: SqlUnitsOfWork, ledger: SqlRunLedger) -> None:

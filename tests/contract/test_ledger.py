@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine
 
 from app.domain.execution import Checkpoint, Settlement
-from app.storage.ledger import SqlRunLedger
+from app.storage.ledger import INNOCENT_LOSSES, SqlRunLedger
 from app.storage.unit_of_work import SqlUnitsOfWork
 from tests.contract.conftest import make_ledger
 from tests.fakes.rows import a_run, a_task, queued, stored
@@ -102,6 +102,7 @@ def test_a_zombies_commits_are_fenced(engine: Engine, units: SqlUnitsOfWork) -> 
     ledger = make_ledger(engine, lease_seconds=0.0)
     (run_id,) = queued(units, stored(units, a_task()))
     (stale,) = ledger.exchange("zombie/1", want=1).claimed
+    ledger.exchange("zombie/1", checkpoint=Checkpoint(stale, [LINE]))
     assert ledger.rescue() == 1
     (fresh,) = ledger.exchange("w/2", want=1).claimed
     assert fresh.fence > stale.fence and fresh.attempt == 2
@@ -111,7 +112,7 @@ def test_a_zombies_commits_are_fenced(engine: Engine, units: SqlUnitsOfWork) -> 
     assert ledger.renew("zombie/1", [run_id]) == {}
     with units(read_only=True) as unit:
         assert unit.runs.get(run_id).status == "running"
-        assert [record.kind for record in unit.runs.journal(run_id)] == ["state"]  # only the rescue's own line
+        assert [record.kind for record in unit.runs.journal(run_id)] == ["log", "state"]  # the last is the rescue's
 
 
 def test_a_lost_worker_costs_an_attempt_and_the_last_one_fails_the_run(engine: Engine, units: SqlUnitsOfWork) -> None:
@@ -120,11 +121,47 @@ def test_a_lost_worker_costs_an_attempt_and_the_last_one_fails_the_run(engine: E
     for attempt in (1, 2):
         (run,) = ledger.exchange("w/1", want=1).claimed
         assert run.attempt == attempt
+        ledger.exchange("w/1", checkpoint=Checkpoint(run, [LINE]))
         assert ledger.rescue() == 1
     with units(read_only=True) as unit:
         stands = unit.runs.get(run_id)
     assert (stands.status, stands.error and stands.error["type"]) == ("failed", "worker_lost")
     assert not ledger.ready()
+
+
+def test_a_run_that_was_never_begun_is_not_charged_until_it_looks_guilty(engine: Engine, units: SqlUnitsOfWork) -> None:
+    ledger = make_ledger(engine, lease_seconds=0.0)
+    (run_id,) = queued(units, stored(units, a_task(max_retries=0)))
+    for _ in range(INNOCENT_LOSSES):
+        (run,) = ledger.exchange("w/1", want=1).claimed
+        assert run.attempt == 1
+        assert ledger.rescue() == 1
+    ledger.exchange("w/1", want=1)
+    ledger.rescue()
+    with units(read_only=True) as unit:
+        assert unit.runs.get(run_id).status == "failed"
+
+
+def test_a_cancelled_run_that_went_back_to_the_queue_comes_at_once_and_says_so(
+    units: SqlUnitsOfWork, ledger: SqlRunLedger
+) -> None:
+    (run_id,) = queued(units, stored(units, a_task()))
+    (run,) = ledger.exchange("w/1", want=1).claimed
+    with units() as unit:
+        unit.runs.request_cancel(run_id, datetime.now(UTC))
+    ledger.exchange("w/1", settle=[Settlement(run=run, status="queued", delay_us=3_600_000_000)])
+    (again,) = ledger.exchange("w/2", want=1).claimed
+    assert again.cancelled and not run.cancelled
+
+
+def test_what_json_cannot_hold_is_written_all_the_same(units: SqlUnitsOfWork, ledger: SqlRunLedger) -> None:
+    (run_id,) = queued(units, stored(units, a_task()))
+    (run,) = ledger.exchange("w/1", want=1).claimed
+    odd = (1, "log", {"level": "info", "message": "half \ud800", "n": 2**70, "b": b"x", 3: {"k": object}})
+    assert ledger.exchange("w/1", checkpoint=Checkpoint(run, [odd])).accepted == {run_id}
+    with units(read_only=True) as unit:
+        (record,) = unit.runs.journal(run_id)
+    assert record.body["message"] == "half ?" and record.body["n"] == str(2**70)
 
 
 def test_runs_of_dead_owners_are_taken_back_at_once(units: SqlUnitsOfWork, ledger: SqlRunLedger) -> None:
