@@ -13,6 +13,7 @@ from app.bootstrap import WorkerParts
 from app.domain.errors import Unavailable
 from app.queueing.celery_queue import WORK
 from app.telemetry import emit
+from workers.doorbell import Junkproof
 from workers.pool import PoolProcess, StopFlag, rescue_dead
 
 LOOK_SECONDS = 1.0
@@ -36,6 +37,7 @@ class Worker:
         worker_shutting_down.connect(self._stopping, weak=False)
         task_failure.connect(self._child_lost, weak=False)
         self._app.steps["consumer"].add(_lookout(self.look))
+        self._app.steps["consumer"].add(Junkproof)
 
     def _work(self) -> None:
         if self._process is not None:

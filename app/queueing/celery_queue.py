@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import threading
+from typing import Any
 
 from celery import Celery
+from redis.exceptions import ResponseError
 
 from app.telemetry import emit
 
@@ -57,6 +59,16 @@ class CeleryRunQueue:
 
     def _send(self, count: int) -> None:
         with self._app.producer_or_acquire() as producer:
-            waiting = producer.channel.client.llen(QUEUE)
+            waiting = self._waiting(producer.channel.client)
             for _ in range(min(count, FULL - waiting)):
                 self._app.send_task(WORK, queue=QUEUE, producer=producer, retry=False, ignore_result=True)
+
+    def _waiting(self, client: Any) -> int:
+        """Rings that nobody has answered yet."""
+        try:
+            return int(client.llen(QUEUE))
+        except ResponseError as error:
+            # Somebody put another type under the queue's name, and no worker can start while it is there.
+            emit("doorbell.junk", error=error)
+            client.delete(QUEUE)
+            return 0

@@ -26,8 +26,10 @@ class Database:
         shared = self._engine.dialect.name == "postgresql"
         # SQLite is on this very machine: its clock is ours.
         self.clock: Clock = DatabaseClock(self._engine) if shared else SystemClock()
+        # On SQLite both use one pool; there is nothing to be saved by a second.
+        self._hot = make_engine(url, pool_size=2, autocommit=True) if shared else self._engine
         kind = PostgresqlRunLedger if shared else SqliteRunLedger
-        self.ledger: SqlRunLedger = kind(self._engine, lease_seconds=lease_seconds)
+        self.ledger: SqlRunLedger = kind(self._hot, lease_seconds=lease_seconds)
 
     def check(self) -> str | None:
         """None when it answers and has the schema this code needs, else a sentence."""
@@ -44,3 +46,4 @@ class Database:
     def close(self) -> None:
         """Close every connection."""
         self._engine.dispose()
+        self._hot.dispose()

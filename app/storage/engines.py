@@ -19,8 +19,14 @@ from app.domain.errors import Unavailable
 BUSY_MS = 15_000
 
 
-def make_engine(url: str, *, pool_size: int = 5, sqlite_synchronous: str = "NORMAL") -> Engine:
-    """An engine for `sqlite:///…` or `postgresql+psycopg://…`."""
+def make_engine(
+    url: str, *, pool_size: int = 5, sqlite_synchronous: str = "NORMAL", autocommit: bool = False
+) -> Engine:
+    """An engine for `sqlite:///…` or `postgresql+psycopg://…`.
+
+    With `autocommit` the caller says BEGIN itself, and finds out by itself that a pooled connection has died: each
+    visit of the ledger would else cost three more round trips.
+    """
     if url.startswith("sqlite"):
         return _sqlite(url, pool_size, sqlite_synchronous)
     return create_engine(
@@ -28,7 +34,8 @@ def make_engine(url: str, *, pool_size: int = 5, sqlite_synchronous: str = "NORM
         pool_size=pool_size,
         max_overflow=pool_size * 4,
         pool_timeout=5,
-        pool_pre_ping=True,
+        pool_pre_ping=not autocommit,
+        isolation_level="AUTOCOMMIT" if autocommit else None,
         connect_args={
             "connect_timeout": 5,
             "keepalives_idle": 10,

@@ -68,8 +68,8 @@ class SqlRunLedger(ABC):
     # The part of each database.
 
     @abstractmethod
-    def _begin(self, cursor: Any) -> None:
-        """Open a writing transaction."""
+    def _begin(self, cursor: Any, *, single: bool) -> None:
+        """Open a writing transaction; with `single` it will hold one statement."""
 
     @abstractmethod
     def _settle(self, cursor: Any, settlements: Sequence[Settlement]) -> set[str]:
@@ -82,13 +82,13 @@ class SqlRunLedger(ABC):
     # What both share.
 
     @contextmanager
-    def _transaction(self, *, write: bool = True) -> Iterator[Any]:
+    def _transaction(self, *, write: bool = True, single: bool = False) -> Iterator[Any]:
         with translated(), _driver_errors(self._engine):
             connection = self._engine.raw_connection()
             try:
                 cursor = connection.cursor()
                 if write:
-                    self._begin(cursor)
+                    self._begin(cursor, single=single)
                 yield cursor
                 connection.commit()
             except BaseException:
@@ -108,7 +108,8 @@ class SqlRunLedger(ABC):
         """Settle, checkpoint and claim, all in one transaction."""
         cancelled: set[str] = set()
         claimed: list[Claimed] = []
-        with self._transaction() as cursor:
+        single = bool(settle) + bool(checkpoint) + bool(want) == 1
+        with self._transaction(single=single) as cursor:
             accepted = self._settle(cursor, settle) if settle else set()
             if checkpoint is not None:
                 mine, cancel = self._checkpoint(cursor, checkpoint)
@@ -128,7 +129,7 @@ class SqlRunLedger(ABC):
         """Extend these leases."""
         if not run_ids:
             return {}
-        with self._transaction() as cursor:
+        with self._transaction(single=True) as cursor:
             cursor.execute(self._sql(self._renew_sql.format(", ".join("?" * len(run_ids)))), (owner, *run_ids))
             return {run_id: requested is not None for run_id, requested in cursor.fetchall()}
 

@@ -46,8 +46,10 @@ class PostgresqlRunLedger(SqlRunLedger):
     # An array is made once; a plain IN might run the locking query again for each row.
     among = "= ANY(ARRAY({}))"
 
-    def _begin(self, cursor: Any) -> None:
-        """The driver opens the transaction with the first statement."""
+    def _begin(self, cursor: Any, *, single: bool) -> None:
+        """The connection is in autocommit: a single statement needs no round trips for BEGIN and COMMIT."""
+        if not single:
+            cursor.execute("BEGIN")
 
     def _settle(self, cursor: Any, settlements: Sequence[Settlement]) -> set[str]:
         columns = zip(

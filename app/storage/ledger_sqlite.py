@@ -25,7 +25,7 @@ _APPEND = "INSERT INTO run_journal (run_id, first, last, records) VALUES (?, ?, 
 class SqliteRunLedger(SqlRunLedger):
     """One writer at a time, and no round trips."""
 
-    def _begin(self, cursor: Any) -> None:
+    def _begin(self, cursor: Any, *, single: bool) -> None:
         cursor.execute("BEGIN IMMEDIATE")
 
     def _settle(self, cursor: Any, settlements: Sequence[Settlement]) -> set[str]:

@@ -36,5 +36,7 @@ def ledger(engine: Engine) -> SqlRunLedger:
 
 def make_ledger(engine: Engine, lease_seconds: float = 30.0) -> SqlRunLedger:
     """The ledger for the engine's database."""
-    kind = PostgresqlRunLedger if engine.dialect.name == "postgresql" else SqliteRunLedger
-    return kind(engine, lease_seconds=lease_seconds)
+    if engine.dialect.name == "postgresql":
+        hot = engine.execution_options(isolation_level="AUTOCOMMIT")
+        return PostgresqlRunLedger(hot, lease_seconds=lease_seconds)
+    return SqliteRunLedger(engine, lease_seconds=lease_seconds)

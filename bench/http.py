@@ -1,0 +1,158 @@
+"""Requests a second of the real web process against a bare Flask view that returns the same bytes.
+
+Both run under gunicorn, gthread, one worker, the same number of threads, and take turns; `wrk` loads each with 16
+connections. Rate limits are on and set too high to refuse. The bare view builds the same answer with Flask's own JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, Response, jsonify, request
+
+from bench.stage import Stage, arguments, make_task, median, stage, store, table, until
+from tests.servers import free_port
+
+THREADS = 64
+ROUNDS = 3
+GOALS = {"GET /health/live": 0.45, "GET /tasks": 0.45, "POST /tasks": 0.15}
+BODY = {
+    "title": "bench",
+    "schedule_kind": "cron",
+    "schedule_expr": "0 4 * * *",
+    "payload": {"pipeline": [{"id": "s", "uses": "data.set", "with": {"value": 1}}]},
+}
+
+
+def bare() -> Flask:
+    """The peer: what each of our views answers, and nothing else."""
+    app = Flask("bare")
+    answers = json.loads(Path(os.environ["BENCH_ANSWERS"]).read_text())
+
+    def answer(name: str) -> Callable[[], Response]:
+        return lambda: jsonify(answers[name])
+
+    def create() -> tuple[Response, int]:
+        request.get_json()
+        return jsonify(answers["POST /tasks"]), 201
+
+    app.add_url_rule("/health/live", "live", answer("GET /health/live"))
+    app.add_url_rule("/tasks", "list", answer("GET /tasks"))
+    app.add_url_rule("/tasks", "create", create, methods=["POST"])
+    return app
+
+
+class Loader:
+    """`wrk` and the sides it loads: a name and a base address each."""
+
+    def __init__(self, scene: Stage, seconds: int) -> None:
+        self._seconds = seconds
+        self._script = scene.folder / "post.lua"
+        self._script.write_text(
+            f'wrk.method = "POST"\nwrk.body = [[{json.dumps(BODY)}]]\n'
+            'wrk.headers["Content-Type"] = "application/json"\n'
+        )
+
+    def load(self, base: str, name: str) -> tuple[float, float, float]:
+        """Requests a second, p50 and p99 in ms; answers that are no success end the bench."""
+        method, path = name.split()
+        more = ["-s", str(self._script)] if method == "POST" else []
+        done = subprocess.run(
+            ["wrk", "-t1", "-c16", f"-d{self._seconds}s", "--latency", *more, base + path],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=30,
+        )
+        text = done.stdout
+        assert "Non-2xx" not in text and "Socket errors" not in text, text
+        rate = float(re.search(r"Requests/sec:\s+([\d.]+)", text)[1])  # type: ignore[index]
+        return rate, _milliseconds(text, "50%"), _milliseconds(text, "99%")
+
+
+def _milliseconds(text: str, share: str) -> float:
+    found = re.search(rf"{share}\s+([\d.]+)(us|ms|s)", text)
+    assert found, text
+    return float(found[1]) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[found[2]]
+
+
+def _ask(base: str, method: str, path: str, body: Any = None) -> Any:
+    data = None if body is None else json.dumps(body).encode()
+    headers = {"Content-Type": "application/json"}
+    asked = urllib.request.Request(base + path, data=data, method=method, headers=headers)
+    with urllib.request.urlopen(asked, timeout=10) as answer:
+        return json.load(answer)
+
+
+def _answers(base: str) -> bool:
+    try:
+        return bool(_ask(base, "GET", "/health/live"))
+    except OSError:
+        return False
+
+
+def _sides(scene: Stage) -> dict[str, str]:
+    """Start both; their addresses."""
+    ports = {"ours": free_port(), "bare": free_port()}
+    store(scene.units, [make_task(schedule_kind="manual", tags=("a", "b"), title=f"Task {n}") for n in range(200)])
+    scene.start(
+        *("bin/ordinaut", "web"),
+        PORT=str(ports["ours"]),
+        ORDINAUT_RATE_LIMIT="1000000/minute",
+        ORDINAUT_WEB_THREADS=str(THREADS),
+        LOG_LEVEL="INFO",
+    )
+    sides = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
+    until(scene, lambda: _answers(sides["ours"]), "our web process")
+    answers = {}
+    for name in GOALS:
+        method, path = name.split()
+        answers[name] = _ask(sides["ours"], method, path, BODY if method == "POST" else None)
+    (scene.folder / "answers.json").write_text(json.dumps(answers))
+    scene.start(
+        *("-m", "gunicorn", "--worker-class", "gthread", "--workers", "1", "--threads", str(THREADS)),
+        *("--bind", f"127.0.0.1:{ports['bare']}", "--keep-alive", "5", "--log-level", "warning", "bench.http:bare()"),
+        BENCH_ANSWERS=str(scene.folder / "answers.json"),
+    )
+    until(scene, lambda: _answers(sides["bare"]), "the bare view")
+    return sides
+
+
+def main() -> None:
+    """Print the table."""
+    asked = arguments(__doc__, seconds={"type": int, "default": 2, "help": "length of each load"})
+    if shutil.which("wrk") is None:
+        sys.exit("This bench needs wrk: apt-get install wrk")
+    rows: list[tuple[object, ...]] = []
+    for database in asked.database:
+        with stage(database) as scene:
+            sides, loader = _sides(scene), Loader(scene, asked.seconds)
+            for name, goal in GOALS.items():
+                rows.append((name, database, *_compare(loader, sides, name, goal)))
+    head = ["request", "database", "ours/s", "bare/s", "ratio", "goal", "p99 ms", "bare p99 ms", "p99 ratio", "met"]
+    table(head, rows)
+
+
+def _compare(loader: Loader, sides: dict[str, str], name: str, goal: float) -> tuple[object, ...]:
+    seen: dict[str, list[tuple[float, float, float]]] = {side: [] for side in sides}
+    for _ in range(ROUNDS):
+        for side, base in sides.items():
+            seen[side].append(loader.load(base, name))
+    (ours, _, late), (theirs, _, their_late) = (
+        [median(values) for values in zip(*seen[side], strict=True)] for side in ("ours", "bare")
+    )
+    ratio, late_ratio = ours / theirs, late / their_late
+    return ours, theirs, ratio, goal, late, their_late, late_ratio, ratio >= goal and late_ratio <= 3
+
+
+if __name__ == "__main__":
+    main()
