@@ -67,11 +67,8 @@ class TaskStore(Protocol):
     def next_due_at(self) -> datetime | None:
         """The soonest `next_due_at` of all."""
 
-    def add_occurrences(self, records: Sequence[OccurrenceRecord]) -> None:
-        """Each `(task, nominal time)` once; one that stands already stays as it is."""
-
-    def recorded(self, keys: Sequence[tuple[str, datetime]]) -> set[tuple[str, datetime]]:
-        """Which of these `(task_id, nominal_at)` have a row already."""
+    def add_occurrences(self, records: Sequence[OccurrenceRecord]) -> list[OccurrenceRecord]:
+        """Each `(task, nominal time)` once: one that stands already stays as it is. Those that were news."""
 
     def occurrences(self, task_id: str, *, limit: int, offset: int) -> Page[OccurrenceRecord]:
         """Newest first."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -53,14 +52,17 @@ class SchedulingService:
         """One bounded batch of due tasks, in one transaction."""
         with self._units() as unit:
             verdicts = self._judged(unit, now)
-            records = self._unrecorded(unit, verdicts)
-            runs = [_new_run(verdict.task, record) for verdict, record in records if record.outcome == "fired"]
-            unit.tasks.add_occurrences([record for _, record in records])
+            tasks = {verdict.task.id: verdict.task for verdict in verdicts}
+            # An edited schedule may come upon a moment that has its row already: that one has been dealt with.
+            records = unit.tasks.add_occurrences(
+                [_with_run(record) for verdict in verdicts for record in verdict.records]
+            )
+            runs = [_new_run(tasks[record.task_id], record) for record in records if record.outcome == "fired"]
             unit.runs.add(runs, now)
-            unit.tasks.advance([verdict.task for verdict in verdicts])
+            unit.tasks.advance(list(tasks.values()))
         if runs:
             self._queue.ring(min(len(runs), RINGS))
-        for _, record in records:
+        for record in records:
             emit("occurrence.decided", record=record, at=now)
         return 0.0
 
@@ -80,15 +82,9 @@ class SchedulingService:
             handled += len(verdicts[-1].records)
         return verdicts
 
-    def _unrecorded(self, unit: UnitOfWork, verdicts: Sequence[Verdict]) -> list[tuple[Verdict, OccurrenceRecord]]:
-        """The decisions that are news: an edited schedule may come upon a moment that has its row already."""
-        pairs = [(verdict, record) for verdict in verdicts for record in verdict.records]
-        known = unit.tasks.recorded([(record.task_id, record.nominal_at) for _, record in pairs])
-        return [
-            (verdict, replace(record, run_id=new_id()) if record.outcome == "fired" else record)
-            for verdict, record in pairs
-            if (record.task_id, record.nominal_at) not in known
-        ]
+
+def _with_run(record: OccurrenceRecord) -> OccurrenceRecord:
+    return replace(record, run_id=new_id()) if record.outcome == "fired" else record
 
 
 def _new_run(task: Task, record: OccurrenceRecord) -> NewRun:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
-from sqlalchemy import BigInteger, ColumnElement, delete, func, insert, literal, select, type_coerce, update
+from sqlalchemy import BigInteger, ColumnElement, bindparam, delete, func, insert, literal, select, type_coerce, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, RowMapping
 
@@ -25,6 +25,10 @@ PRIORITY_STEP = timedelta(minutes=1)
 _shown = [column for column in runs.c if column.name not in {"origin", "rank", "active_us", "claimed_length", "losses"}]
 _whole = select(*_shown, tasks.c.title.label("task_title")).join(tasks, tasks.c.id == runs.c.task_id)
 _next_available_at = select(runs.c.available_at).where(runs.c.status == "queued").order_by(runs.c.available_at).limit(1)
+
+
+_busy_tasks = select(runs.c.task_id).where(runs.c.task_id.in_(bindparam("ids", expanding=True)), BUSY).distinct()
+_add = insert(runs)
 
 
 def rank_of(available_at: datetime, priority: int) -> int:
@@ -74,7 +78,7 @@ class SqlRunStore:
             return
         rows = [_new_row(run, now) for run in new]
         if all(run.origin is None for run in new):
-            self._connection.execute(insert(runs), rows)
+            self._connection.execute(_add, rows)
             return
         dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite
         self._connection.execute(dialect.insert(runs).on_conflict_do_nothing(index_elements=["origin"]), rows)
@@ -109,8 +113,7 @@ class SqlRunStore:
         """Which of the tasks have a run that has not ended."""
         if not task_ids:
             return set()
-        query = select(runs.c.task_id).where(runs.c.task_id.in_(task_ids), BUSY)
-        return set(self._connection.execute(query.distinct()).scalars())
+        return set(self._connection.execute(_busy_tasks, {"ids": list(task_ids)}).scalars())
 
     def journal(self, run_id: str, *, after: int = 0) -> list[Record]:
         """Its records above `after`, in order."""

@@ -8,13 +8,13 @@ from datetime import datetime
 from itertools import zip_longest
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, String, bindparam, column, delete, func, insert, select, update, values
+from sqlalchemy import ColumnElement, bindparam, delete, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from app.domain.errors import NotFound, PreconditionFailed
 from app.domain.paging import Page
 from app.domain.tasks import Definition, OccurrenceRecord, Task, TaskFilter
-from app.storage.columns import Instant
 from app.storage.tables import definitions, occurrences, run_journal, runs, task_tags, tasks
 
 _STORED = tuple(f.name for f in fields(Task) if f.name in tasks.c)
@@ -36,6 +36,30 @@ _SETTERS = tuple(getattr(Task, name).__set__ for name in _COLUMNS)
 _set_tags = _SETTERS[_COLUMNS.index("tags")]
 
 # Built once: to put such a statement together takes longer than to execute it.
+_due = (
+    select(tasks)
+    .where(tasks.c.next_due_at <= bindparam("now"))
+    .order_by(tasks.c.next_due_at)
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True)
+)
+_advance = (
+    update(tasks)
+    .where(tasks.c.id == bindparam("key"))
+    .values(
+        next_run_at=bindparam("nominal"),
+        next_due_at=bindparam("due"),
+        status=bindparam("state"),
+        fired_count=bindparam("fired"),
+    )
+)
+_RECORD = tuple(f.name for f in fields(OccurrenceRecord))
+_add_occurrences = {
+    dialect.dialect.name: dialect.insert(occurrences)
+    .on_conflict_do_nothing(index_elements=["task_id", "nominal_at"])
+    .returning(occurrences.c.task_id, occurrences.c.nominal_at)
+    for dialect in (postgresql, sqlite)
+}
 _next_due_at = (
     select(tasks.c.next_due_at).where(tasks.c.next_due_at.is_not(None)).order_by(tasks.c.next_due_at).limit(1)
 )
@@ -123,28 +147,15 @@ class SqlTaskStore:
 
     def due(self, now: datetime, limit: int) -> list[Task]:
         """Tasks to fire, locked; those another beat holds are its own affair."""
-        query: Select[Any] = (
-            select(tasks)
-            .where(tasks.c.next_due_at <= now)
-            .order_by(tasks.c.next_due_at)
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-        )
-        return [_task(row) for row in self._connection.execute(query).all()]
+        found = self._connection.execute(_due, {"now": now, "most": limit})
+        return [_task(row) for row in found.all()]
 
     def advance(self, moved: Sequence[Task]) -> None:
         """Move tasks that have fired on to their next occurrence."""
         if not moved:
             return
         self._connection.execute(
-            update(tasks)
-            .where(tasks.c.id == bindparam("key"))
-            .values(
-                next_run_at=bindparam("nominal"),
-                next_due_at=bindparam("due"),
-                status=bindparam("state"),
-                fired_count=bindparam("fired"),
-            ),
+            _advance,
             [
                 {
                     "key": task.id,
@@ -161,29 +172,14 @@ class SqlTaskStore:
         """The soonest moment at which any task is due."""
         return self._connection.execute(_next_due_at).scalar()
 
-    def add_occurrences(self, records: Sequence[OccurrenceRecord]) -> None:
-        """Write down what became of occurrences; the primary key refuses a second row for one."""
-        if records:
-            names = [f.name for f in fields(OccurrenceRecord)]
-            self._connection.execute(
-                insert(occurrences), [{name: getattr(record, name) for name in names} for record in records]
-            )
-
-    def recorded(self, keys: Sequence[tuple[str, datetime]]) -> set[tuple[str, datetime]]:
-        """Which of these occurrences have a row already."""
-        found: set[tuple[str, datetime]] = set()
-        for start in range(0, len(keys), 200):
-            listed = values(column("task_id", String), column("nominal_at", Instant), name="listed")
-            asked = listed.data(list(keys[start : start + 200])).cte("asked")
-            # A join, since SQLite looks up a list of pairs by their first half only.
-            rows = self._connection.execute(
-                select(occurrences.c.task_id, occurrences.c.nominal_at).join(
-                    asked,
-                    (asked.c.task_id == occurrences.c.task_id) & (asked.c.nominal_at == occurrences.c.nominal_at),
-                )
-            )
-            found.update((task_id, nominal) for task_id, nominal in rows)
-        return found
+    def add_occurrences(self, records: Sequence[OccurrenceRecord]) -> list[OccurrenceRecord]:
+        """Write down what became of occurrences; those that had no row yet."""
+        if not records:
+            return []
+        rows = [{name: getattr(record, name) for name in _RECORD} for record in records]
+        written = self._connection.execute(_add_occurrences[self._connection.dialect.name], rows)
+        news = {(task_id, nominal) for task_id, nominal in written}
+        return [record for record in records if (record.task_id, record.nominal_at) in news]
 
     def occurrences(self, task_id: str, *, limit: int, offset: int) -> Page[OccurrenceRecord]:
         """Newest first."""

@@ -112,12 +112,11 @@ class MemoryTaskStore:
     def next_due_at(self) -> datetime | None:
         return min((task.next_due_at for task in self._rows.tasks.values() if task.next_due_at), default=None)
 
-    def add_occurrences(self, records: Sequence[OccurrenceRecord]) -> None:
-        for record in records:
-            self._rows.occurrences.setdefault((record.task_id, record.nominal_at), record)
-
-    def recorded(self, keys: Sequence[tuple[str, datetime]]) -> set[tuple[str, datetime]]:
-        return {key for key in keys if key in self._rows.occurrences}
+    def add_occurrences(self, records: Sequence[OccurrenceRecord]) -> list[OccurrenceRecord]:
+        known = self._rows.occurrences
+        news = [record for record in records if (record.task_id, record.nominal_at) not in known]
+        known.update({(record.task_id, record.nominal_at): record for record in news})
+        return news
 
     def occurrences(self, task_id: str, *, limit: int, offset: int) -> Page[OccurrenceRecord]:
         return _paged(reversed(self._occurrences(task_id)), limit, offset)
