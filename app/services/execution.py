@@ -20,6 +20,7 @@ from app.domain.json_text import to_json
 from app.domain.pipelines.plan import Plan
 from app.domain.pipelines.progress import Progress
 from app.domain.ports import RunQueue, Tools
+from app.domain.runs import RunError
 from app.services.run_execution import RunExecution, micros
 from app.telemetry import emit
 
@@ -289,9 +290,9 @@ class Executor:
         return idle
 
 
-def _unreadable(run: Claimed, error: Exception) -> Settlement:
+def _unreadable(run: Claimed, cause: Exception) -> Settlement:
     """A run whose definition this code cannot read has failed, and says so."""
-    message = f"The definition it was queued with cannot be read ({type(error).__name__})"
-    body = {"type": "invalid_definition", "message": message, "step_id": None}
-    line = (micros(), "state", {"status": "failed", "attempt": run.attempt, "error": body})
-    return Settlement(run=run, status="failed", error=to_json(body).decode(), lines=[line])
+    message = f"The definition it was queued with cannot be read ({type(cause).__name__})"
+    error = RunError(type="invalid_definition", message=message).as_dict()
+    line = (micros(), "state", {"status": "failed", "attempt": run.attempt, "error": error})
+    return Settlement(run=run, status="failed", error=to_json(error).decode(), lines=[line])
