@@ -20,7 +20,9 @@ from ordinaut import __version__
 
 bp = Blueprint("docs", __name__)
 FOLDER = Path(__file__).resolve().parent.parent / "docs_static"
-SERVED = frozenset({"swagger-ui-bundle.js", "swagger-ui.css", "start.js", "page.css", "favicon-32x32.png"})
+VENDORED = frozenset({"swagger-ui-bundle.js", "swagger-ui.css", "favicon-32x32.png"})
+"""Swagger UI's own files, apart from ours: `vendor/VENDOR.json` says which version they are."""
+OURS = frozenset({"start.js", "page.css"})
 TAGS = ("docs",)
 _KEY = "ordinaut.openapi"
 
@@ -54,11 +56,12 @@ def get_docs() -> Response:
 @api(tags=TAGS, media="application/octet-stream", limited=False, errors=(404,))
 def get_docs_file(name: str) -> Response:
     """Get a file of that page."""
-    if name not in SERVED:
+    if name not in VENDORED | OURS:
         raise NotFound
     # The machine's own table of types differs from place to place; browsers refuse scripts of a wrong type.
     kind = "text/javascript" if name.endswith(".js") else mimetypes.guess_type(name)[0]
-    return _guarded(send_from_directory(FOLDER, name, mimetype=kind, max_age=3600))
+    folder = FOLDER / "vendor" if name in VENDORED else FOLDER
+    return _guarded(send_from_directory(folder, name, mimetype=kind, max_age=3600))
 
 
 @bp.get("/problems/<code>")

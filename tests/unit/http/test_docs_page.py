@@ -45,7 +45,7 @@ def test_scripts_have_their_type(client: FlaskClient) -> None:
 
 
 def test_vendored_files_are_as_they_came() -> None:
-    for vendored in json.loads((FOLDER / "VENDOR.json").read_text()):
+    for vendored in json.loads((FOLDER / "vendor" / "VENDOR.json").read_text()):
         assert vendored.keys() == {"name", "version", "licence", "source", "files"}
         for name, digest in vendored["files"].items():
-            assert hashlib.sha256((FOLDER / name).read_bytes()).hexdigest() == digest, name
+            assert hashlib.sha256((FOLDER / "vendor" / name).read_bytes()).hexdigest() == digest, name
