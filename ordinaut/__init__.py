@@ -1,6 +1,27 @@
-"""The public face of Ordinaut: everything an author of tools imports."""
+"""The public face of Ordinaut: everything an author of extensions and tools imports."""
 
+from ordinaut.callers import Caller
+from ordinaut.capabilities import Capability
+from ordinaut.contexts import ExtensionContext, TaskInfo, ToolInfo
+from ordinaut.errors import CapabilityDenied, RequestRefused
+from ordinaut.events import Event
+from ordinaut.extension import Extension, ExtensionInfo
 from ordinaut.tools import Tool, ToolCall, ToolFailed
 
-__all__ = ["Tool", "ToolCall", "ToolFailed", "__version__"]
+__all__ = [
+    "Caller",
+    "Capability",
+    "CapabilityDenied",
+    "Event",
+    "Extension",
+    "ExtensionContext",
+    "ExtensionInfo",
+    "RequestRefused",
+    "TaskInfo",
+    "Tool",
+    "ToolCall",
+    "ToolFailed",
+    "ToolInfo",
+    "__version__",
+]
 __version__ = "0.1.0"

@@ -1,0 +1,211 @@
+"""What an extension gets in hand. Each part is there only when its capability was granted.
+
+The methods that the founding document prints with `await` do their work when they are called and return a value
+that may be awaited: `event_id = await context.events.publish(…)` in a coroutine, the same without `await` elsewhere.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol, TypedDict, Unpack
+
+from ordinaut.callers import Caller
+from ordinaut.capabilities import Capability
+from ordinaut.events import Event
+
+Handler = Callable[[Event], Awaitable[None] | None]
+"""Called with each event, plain or async; an exception makes the event come again."""
+
+
+class PublishedId(Protocol):
+    """An event's id: a `str` that may be awaited, and is itself then."""
+
+    def __await__(self) -> Any: ...
+    def __str__(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolInfo:
+    """A tool as a catalogue shows it.
+
+    Attributes:
+        name: Address for `uses`; an extension's own are `ext.<id>.<name>`.
+        description: One or two sentences.
+        parameters: JSON Schema of the arguments.
+        output_schema: JSON Schema of the answer, where it is known.
+    """
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+    output_schema: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskInfo:
+    """A background task as it stands in the cluster.
+
+    Attributes:
+        name: As it was started.
+        status: `starting`, `running`, `restarting`, `finished`, `stopped` or `failed`.
+        owner: The worker that holds it; None while nobody does.
+        started_at: Of the present attempt.
+        restarts: How often it began anew after a crash.
+        error: The last crash in one line; None when there was none.
+    """
+
+    name: str
+    status: str
+    owner: str | None = None
+    started_at: datetime | None = None
+    restarts: int = 0
+    error: str | None = None
+
+
+class ToolOptions(TypedDict, total=False):
+    """What else a tool may say of itself, see `ordinaut.Tool`; described by the docstring's first line if not here."""
+
+    description: str
+    output_schema: Mapping[str, Any]
+    idempotent: bool
+    pure: bool
+    scope: str
+
+
+class ToolRegistryContext(Protocol):
+    """TOOLS: the one registry that pipelines, REST and assistants share."""
+
+    def register_tool(
+        self,
+        name: str,
+        func: Callable[..., Any],
+        schema: Mapping[str, Any],
+        **options: Unpack[ToolOptions],
+    ) -> None:
+        """Add `ext.<id>.<name>`; `func` is called with the arguments by keyword, plain or async.
+
+        A parameter of `func` called `call` gets the `ToolCall`.
+
+        Raises:
+            ValueError: The name is taken, or the schema is not usable.
+        """
+
+    def list_tools(self) -> list[ToolInfo]:
+        """Every tool of the platform, by name."""
+
+    def get_tool(self, name: str) -> ToolInfo:
+        """One tool.
+
+        Raises:
+            RequestRefused: `not_found`.
+        """
+
+    def invoke(self, name: str, arguments: Mapping[str, Any]) -> Any:
+        """Call a tool once, as the caller of the current request, with that caller's scopes.
+
+        Raises:
+            RequestRefused: The tool is unknown, the arguments do not fit, or the caller may not call it.
+            ToolFailed: The tool could not do it.
+        """
+
+
+class EventsContext(Protocol):
+    """EVENTS_PUB and EVENTS_SUB."""
+
+    def publish(self, stream: str, data: Mapping[str, Any]) -> PublishedId:
+        """Publish an event on a topic; returns its id once it is stored."""
+
+    def subscribe(self, pattern: str, handler: Handler) -> Awaitable[None]:
+        """Durable and once in the cluster: in order, at least once, again after a crash. For `on_startup`."""
+
+    def unsubscribe(self, pattern: str) -> Awaitable[None]:
+        """End a subscription."""
+
+    def listen(self, pattern: str, last_id: str | None = None, *, idle_seconds: float = 15.0) -> Iterator[Event | None]:
+        """Events as they come, in this process, for streams; begins after `last_id` when it is given.
+
+        Yields None after `idle_seconds` of silence (send a heartbeat then) and an event of the topic
+        `ordinaut.gap` where history had been trimmed. Ends when the process is to stop.
+        """
+
+    def recent(self, pattern: str, count: int = 20) -> list[Event]:
+        """The last stored events, oldest first."""
+
+
+class BackgroundContext(Protocol):
+    """BACKGROUND_TASKS."""
+
+    def start_task(
+        self, name: str, coro: Coroutine[Any, Any, Any] | Callable[[], Coroutine[Any, Any, Any]]
+    ) -> Awaitable[None]:
+        """Run a coroutine under the extension's lease; one that is given as a function can begin anew after a crash."""
+
+    def stop_task(self, name: str) -> Awaitable[None]:
+        """Cancel it, wherever it runs."""
+
+    def list_tasks(self) -> list[TaskInfo]:
+        """Those of this extension, in the whole cluster, by name."""
+
+
+class RoutesContext(Protocol):
+    """ROUTES."""
+
+    def event_stream(self, frames: Iterable[bytes | str]) -> Any:
+        """A `text/event-stream` response that counts against the cap on streams and frees its slot at the end."""
+
+    def websocket(self, rule: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Decorator: serve WebSockets at `/ext/<id>/ws<rule>`; the view gets the socket and the rule's variables."""
+
+    def caller(self) -> Caller:
+        """Who sent the current request."""
+
+
+class MetricsContext(Protocol):
+    """The platform's metrics; needs no capability, as `/ext/observability/metrics` is public."""
+
+    def exposition(self) -> str:
+        """Everything in Prometheus text format 0.0.4, added up over all processes and machines."""
+
+
+class ExtensionContext(Protocol):
+    """What `setup`, `on_startup` and `on_shutdown` get; touching a part without its grant raises CapabilityDenied."""
+
+    @property
+    def id(self) -> str:
+        """The extension's id."""
+
+    @property
+    def mount_path(self) -> str:
+        """`/ext/<id>`."""
+
+    @property
+    def grants(self) -> frozenset[Capability]:
+        """What was granted: asked for, and allowed by manifest or operator."""
+
+    @property
+    def logger(self) -> logging.Logger:
+        """`ordinaut.ext.<id>`."""
+
+    @property
+    def tool_registry(self) -> ToolRegistryContext: ...
+
+    @property
+    def events(self) -> EventsContext: ...
+
+    @property
+    def background(self) -> BackgroundContext: ...
+
+    @property
+    def routes(self) -> RoutesContext: ...
+
+    @property
+    def metrics(self) -> MetricsContext: ...
+
+    def translate(self, message: str, **values: object) -> str:
+        """`message` in the reader's language, from the extension's `locale/<language>.po`, else the platform's own."""
+
+    def languages(self) -> Sequence[str]:
+        """Those there are: `en`, `ro`, `ru`."""
