@@ -9,4 +9,6 @@ from config.settings import load
 
 def create() -> Flask:
     """The application of this process's environment."""
-    return create_app(build(load()))
+    container = build(load())
+    container.services.metrics.start()
+    return create_app(container)

@@ -34,7 +34,7 @@ def options(settings: Settings) -> dict[str, Any]:
     chosen: dict[str, Any] = {
         "bind": [_bind(settings.host, settings.port)],
         "workers": settings.web_concurrency,
-        "worker_class": "gthread",
+        "worker_class": "app.http.server.Server",
         "threads": settings.web_threads,
         "timeout": 30,
         "graceful_timeout": max(1, int(settings.drain_seconds)),

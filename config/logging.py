@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any, TextIO
 
 import structlog
@@ -28,6 +28,35 @@ _QUIET = {
     "redis": logging.INFO,
     "urllib3": logging.INFO,
 }
+
+
+class HiddenValues:
+    """Texts that no line of this process may hold, such as secrets that were lent to a step."""
+
+    LIMIT = 1000
+    SHORTEST = 4
+
+    def __init__(self) -> None:
+        self._values: dict[str, None] = {}
+
+    def hide(self, values: Sequence[str]) -> None:
+        """Mask these from now on; the oldest are forgotten beyond the limit."""
+        for value in values:
+            if len(value) >= self.SHORTEST:
+                self._values[value] = None
+        while len(self._values) > self.LIMIT:
+            del self._values[next(iter(self._values))]
+
+    def clean(self, text: str) -> str:
+        """The text without them."""
+        for value in tuple(self._values):
+            if value in text:
+                text = text.replace(value, HIDDEN)
+        return text
+
+
+hidden_values = HiddenValues()
+"""Those of this process."""
 
 
 def configure(settings: Settings, *, stream: TextIO | None = None) -> None:
@@ -69,7 +98,7 @@ def _clean(name: str, value: object) -> object:
         return HIDDEN if value not in (None, "") else value
     if isinstance(value, str):
         # A CR or LF from outside would start a line that looks like ours (CWE-117).
-        return scrub(value).replace("\r", "\\r").replace("\n", "\\n")
+        return hidden_values.clean(scrub(value)).replace("\r", "\\r").replace("\n", "\\n")
     if isinstance(value, Mapping):
         return {str(key): _clean(str(key), item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -105,5 +134,5 @@ def _renderers(settings: Settings) -> list[Processor]:
 
 def _scrub_exception(_logger: object, _method: str, event: Event) -> Event:
     if isinstance(event.get("exception"), str):
-        event["exception"] = scrub(event["exception"])
+        event["exception"] = hidden_values.clean(scrub(event["exception"]))
     return event

@@ -22,14 +22,15 @@ class Parser:
     kind: str
     convert: Callable[[str], Any]
     cure: str
+    secret: bool = False
 
     def read(self, name: str, text: str) -> Any:
-        """The value of the variable `name`; raises SettingsError, which repeats a text that is no URL."""
+        """The value of the variable `name`; raises SettingsError, which repeats a text that holds no secret."""
         try:
             return self.convert(text.strip())
         except ValueError as error:
             # A URL may hold a password, so a refused one is described, not repeated.
-            got = "" if "URL" in self.kind else f", not {text[:80]!r}"
+            got = "" if self.secret or "URL" in self.kind else f", not {text[:80]!r}"
             said = f" ({error})" if isinstance(error, Refused) else ""
             raise SettingsError(f"{name} has to be {self.cure}{got}{said}.") from None
 

@@ -16,7 +16,10 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from config import parsers
-from config.parsers import Parser, SettingsError, mask_url, scrub
+from config.access import ACCESS, AUTH, refuse_weak_access
+from config.extensions import EXTENSIONS
+from config.parsers import SettingsError, mask_url, scrub
+from config.setting import Setting, Values
 
 __all__ = [
     "SETTINGS",
@@ -29,31 +32,6 @@ __all__ = [
     "mask_url",
     "scrub",
 ]
-
-Values = Mapping[str, Any]
-Default = str | None | Callable[[Values], str | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One variable. `default` is text as in the environment, or a function of the settings above it."""
-
-    name: str
-    parser: Parser
-    default: Default
-    help: str
-    secret: bool = False
-    shown_default: str = ""
-
-    @property
-    def attribute(self) -> str:
-        """Its field of `Settings`: `ORDINAUT_WEB_THREADS` -> `web_threads`, `PORT` -> `port`."""
-        return self.name.removeprefix("ORDINAUT_").lower()
-
-    @property
-    def default_text(self) -> str:
-        """The default in words for people; empty when there is none."""
-        return self.shown_default or (self.default if isinstance(self.default, str) else "")
 
 
 def _by_environment(development: str, production: str) -> Callable[[Values], str]:
@@ -120,13 +98,8 @@ SETTINGS: tuple[Setting, ...] = (
         "2",
         "Runs that one worker works on at the same time, each in a process of its own.",
     ),
-    Setting(
-        "ORDINAUT_AUTH",
-        parsers.choice("off"),
-        "off",
-        "Who may call the API. `off` lets everybody in: it is the default only in development on a loopback "
-        "address, and has to be set on purpose everywhere else.",
-    ),
+    AUTH,
+    *ACCESS,
     Setting(
         "ORDINAUT_RATE_LIMIT",
         parsers.RATE_LIMIT,
@@ -174,7 +147,7 @@ SETTINGS: tuple[Setting, ...] = (
         "ORDINAUT_DB_POOL_SIZE",
         parsers.integer(1, 1000),
         "10",
-        "Database connections that one process may hold.",
+        "Connections to PostgreSQL that one process keeps; SQLite needs no such number.",
     ),
     Setting(
         "ORDINAUT_REDIS_SSL_CERT_REQS",
@@ -215,6 +188,25 @@ SETTINGS: tuple[Setting, ...] = (
         "30",
         "How long finished runs are kept.",
     ),
+    Setting(
+        "ORDINAUT_EVENT_RETENTION_DAYS",
+        parsers.integer(1, 36500),
+        "30",
+        "How long published events are kept.",
+    ),
+    Setting(
+        "ORDINAUT_EVENT_STREAM_LENGTH",
+        parsers.integer(100, 10_000_000),
+        "10000",
+        "About how many of the newest events Redis keeps as well, for programs that read its stream.",
+    ),
+    Setting(
+        "ORDINAUT_LOCALE",
+        parsers.choice("en", "ro", "ru"),
+        "en",
+        "The language of answers to clients whose Accept-Language names none of these.",
+    ),
+    *EXTENSIONS,
 )
 
 
@@ -233,6 +225,15 @@ class Settings:
     web_threads: int
     worker_concurrency: int
     auth: str
+    jwt_keys: tuple[str, ...] | None
+    jwt_algorithm: str
+    access_token_seconds: int
+    refresh_token_seconds: int
+    login_rate_limit: str
+    require_scopes: bool
+    trusted_proxies: tuple[str, ...]
+    protected_routes: tuple[str, ...]
+    secret_keys: tuple[str, ...] | None
     rate_limit: str
     http_allowed_hosts: tuple[str, ...]
     lease_seconds: float
@@ -247,6 +248,15 @@ class Settings:
     log_format: str
     max_body_bytes: int
     run_retention_days: int
+    event_retention_days: int
+    event_stream_length: int
+    locale: str
+    ext_paths: tuple[str, ...]
+    ext_grants: tuple[str, ...]
+    ext_entry_grants: tuple[str, ...]
+    ext_lease_seconds: float
+    ext_handler_seconds: float
+    ext_handler_attempts: int
     sources: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """Variable -> where its value came from: `default`, `environment` or `file`."""
     warnings: tuple[str, ...] = ()
@@ -294,6 +304,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         values[setting.attribute] = None if text is None else setting.parser.read(setting.name, text)
     settings = Settings(**values, sources=MappingProxyType(sources), warnings=_unknown(source))
     _refuse_open_door(settings)
+    refuse_weak_access(settings)
     _refuse_lost_database(settings)
     return settings
 
@@ -348,7 +359,7 @@ def _unknown_sentence(name: str, known: set[str]) -> str:
 def _refuse_open_door(settings: Settings) -> None:
     if settings.sources["ORDINAUT_AUTH"] != "default" or settings.auth != "off":
         return
-    cure = "Set ORDINAUT_AUTH=off if everybody who can reach it may do everything."
+    cure = "Set ORDINAUT_AUTH=jwt, or ORDINAUT_AUTH=off if everybody who can reach it may do everything."
     if not parsers.is_loopback(settings.host):
         raise SettingsError(f"HOST={settings.host} lets others in and ORDINAUT_AUTH is not set. {cure}")
     if settings.production:
@@ -367,7 +378,7 @@ def _shown(setting: Setting, value: object) -> str:
     if value is None:
         return ""
     if setting.secret:
-        return mask_url(str(value))
+        return mask_url(value) if isinstance(value, str) and "://" in value else "***"
     if isinstance(value, bool):
         return "1" if value else "0"
     if isinstance(value, tuple):

@@ -8,6 +8,7 @@ from alembic import context
 from sqlalchemy import event, text
 from sqlalchemy.engine import Connection
 
+from app.storage import tables_access, tables_events, tables_extensions, tables_metrics  # noqa: F401 - they fill `metadata`
 from app.storage.columns import Document, Instant
 from app.storage.engines import make_engine
 from app.storage.tables import metadata
@@ -40,8 +41,15 @@ def _without_foreign_keys(connection: Any, _entry: Any) -> None:
     connection.execute("PRAGMA foreign_keys=OFF")
 
 
+def _for_postgresql() -> None:
+    """See `app.storage.tables.partial`."""
+    for index in [index for table in metadata.tables.values() for index in table.indexes if "where" in index.info]:
+        index.dialect_kwargs["postgresql_where"] = index.info["where"]
+
+
 def _main() -> None:
-    engine = make_engine(context.config.get_main_option("sqlalchemy.url") or "")
+    _for_postgresql()
+    engine = make_engine(context.config.get_main_option("sqlalchemy.url") or "", patient=True)
     if engine.dialect.name == "sqlite":
         # A batch migration drops a table and makes it anew: no row that refers to it may go with it.
         event.listen(engine, "connect", _without_foreign_keys)

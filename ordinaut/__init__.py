@@ -2,7 +2,7 @@
 
 from ordinaut.callers import Caller
 from ordinaut.capabilities import Capability
-from ordinaut.contexts import ExtensionContext, TaskInfo, ToolInfo
+from ordinaut.contexts import ExtensionContext, Socket, TaskInfo, ToolInfo
 from ordinaut.errors import CapabilityDenied, RequestRefused
 from ordinaut.events import Event
 from ordinaut.extension import Extension, ExtensionInfo
@@ -17,6 +17,7 @@ __all__ = [
     "ExtensionContext",
     "ExtensionInfo",
     "RequestRefused",
+    "Socket",
     "TaskInfo",
     "Tool",
     "ToolCall",

@@ -36,12 +36,19 @@ class ToolInfo:
         description: One or two sentences.
         parameters: JSON Schema of the arguments.
         output_schema: JSON Schema of the answer, where it is known.
+        scope: What a caller must hold to call it.
+        idempotent, read_only, destructive, open_world: As `ordinaut.Tool` has them.
     """
 
     name: str
     description: str
     parameters: Mapping[str, Any]
     output_schema: Mapping[str, Any] | None = None
+    scope: str = "tools:invoke"
+    idempotent: bool = False
+    read_only: bool = False
+    destructive: bool = False
+    open_world: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +80,9 @@ class ToolOptions(TypedDict, total=False):
     idempotent: bool
     pure: bool
     scope: str
+    read_only: bool
+    destructive: bool
+    open_world: bool
 
 
 class ToolRegistryContext(Protocol):
@@ -150,17 +160,57 @@ class BackgroundContext(Protocol):
         """Those of this extension, in the whole cluster, by name."""
 
 
+class Socket(Protocol):
+    """A WebSocket in a view's hands. Each method raises an exception once the other side has gone or the process is
+    to stop; let it pass, or iterate, which then just ends."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether the other side is still there."""
+
+    def receive(self, timeout: float | None = None) -> str | bytes | None:
+        """The next message; None after `timeout` seconds of silence."""
+
+    def send(self, data: str | bytes) -> None:
+        """Send a text or a binary message."""
+
+    def receive_json(self, timeout: float | None = None) -> Any:
+        """The next message as JSON; None after `timeout` seconds. ValueError when it is none."""
+
+    def send_json(self, value: Any) -> None:
+        """Send a value as JSON text."""
+
+    def close(self, code: int | None = None, reason: str | None = None) -> None:
+        """End the connection with one of the codes of RFC 6455, section 7.4."""
+
+    def __iter__(self) -> Iterator[str | bytes]:
+        """Messages until the other side has gone or the process is to stop."""
+
+
 class RoutesContext(Protocol):
     """ROUTES."""
 
-    def event_stream(self, frames: Iterable[bytes | str]) -> Any:
-        """A `text/event-stream` response that counts against the cap on streams and frees its slot at the end."""
+    def event_stream(self, frames: Iterable[bytes | str | None]) -> Any:
+        """A `text/event-stream` response that counts against the cap on streams and frees its slot at the end.
+
+        A frame is sent as it is, None as a heartbeat. The frames are let go of when the client leaves, and when
+        the process is to stop; a source that is silent for long should give None every 15 seconds, as
+        `context.events.listen` does.
+
+        Raises:
+            Exception: Too many streams are open; the client gets 503 with `Retry-After`.
+        """
 
     def websocket(self, rule: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-        """Decorator: serve WebSockets at `/ext/<id>/ws<rule>`; the view gets the socket and the rule's variables."""
+        """Decorator: serve WebSockets at `/ext/<id>/ws<rule>`.
+
+        The view, plain or async, is called with a `Socket` and the rule's variables; the connection ends when it
+        returns. Sockets count against the same cap as streams, are pinged every 15 seconds, and take messages of
+        at most 64 KiB.
+        """
 
     def caller(self) -> Caller:
-        """Who sent the current request."""
+        """Who sent the current request, or for whom the current tool is called."""
 
 
 class MetricsContext(Protocol):

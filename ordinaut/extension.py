@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
 from ordinaut.capabilities import Capability
 from ordinaut.contexts import ExtensionContext
+
+HealthCheck = str | Callable[[], str | bool | None]
+"""A word about something an extension needs, or what finds it out; True and None are `healthy`, False is not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +44,10 @@ class Extension:
     async def on_shutdown(self, context: ExtensionContext) -> None:
         """Called there before that process gives the extension back."""
 
-    def health(self) -> Mapping[str, str]:
-        """Checks by name; `healthy`, any other word is unhealthy. Called in the web process, under a time limit."""
+    def health(self) -> Mapping[str, HealthCheck]:
+        """Checks by name: a word, or a function that gives one; `healthy` is healthy, any other word is not.
+
+        Called in the web process for `/ext/<id>/health`. It has two seconds, and all its functions, which are
+        called at the same time, have two more; what raises is `unhealthy`, what is late is `timed out`.
+        """
         return {}

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ordinaut.callers import Caller
+
 
 class ToolFailed(Exception):
     """The tool could not do what it was asked to.
@@ -40,7 +42,7 @@ class ToolCall:
         arguments: Rendered arguments, already valid against the tool's schema.
         idempotency_key: `<run id>:<step id>`, the same on every attempt; send it along with every effect.
         deadline: `time.monotonic()` by which the tool must have answered; later, its process is ended.
-        caller: Id of the agent on whose behalf the call is made.
+        caller: The agent on whose behalf the call is made, with the scopes it holds now.
         log: `log(level, message)` writes a line into the run's log.
         should_stop: True once the run is cancelled or its worker is going away: return or raise soon.
     """
@@ -48,7 +50,7 @@ class ToolCall:
     arguments: Mapping[str, Any]
     idempotency_key: str
     deadline: float
-    caller: str
+    caller: Caller
     log: Callable[[str, str], None]
     should_stop: Callable[[], bool]
 
@@ -65,6 +67,10 @@ class Tool:
         output_schema: JSON Schema of the returned value, where it is known.
         pure: Touches nothing outside the run, so its record needs no commit of its own.
         idempotent: A repeated call with the same arguments has no further effect.
+        read_only: Changes nothing anywhere; an assistant may call it unasked.
+        destructive: May undo or end something that cannot be had back.
+        open_world: Reaches beyond this installation.
+        scope: What a caller must hold to call it.
         examples: Argument objects for the reference page; each is valid against `schema`.
     """
 
@@ -75,4 +81,8 @@ class Tool:
     output_schema: Mapping[str, Any] | None = None
     pure: bool = False
     idempotent: bool = False
+    scope: str = "tools:invoke"
+    read_only: bool = False
+    destructive: bool = False
+    open_world: bool = False
     examples: tuple[Mapping[str, Any], ...] = field(default=())

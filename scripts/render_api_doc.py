@@ -47,6 +47,12 @@ def describe() -> dict[str, Any]:
     return openapi(app, version="")
 
 
+TAKES = {
+    "signed_in": "a [token](access.md), whatever it holds",
+    "of_extension": "what the [extension's routes](access.md#extensions-and-x-scopes) take",
+}
+
+
 def render() -> str:
     """The whole page."""
     document = describe()
@@ -79,6 +85,9 @@ def _contents(operations: list[tuple[str, str, Any]], tags: list[str]) -> Iterat
 def _operation(path: str, method: str, operation: Mapping[str, Any], document: Mapping[str, Any]) -> str:
     lines = [f'\n<a id="{operation["operationId"]}"></a>\n\n### `{method.upper()} {path}`\n\n{operation["summary"]}.']
     lines[0] += f" {operation['description']}\n" if "description" in operation else "\n"
+    lines.append(
+        f"\nTakes {TAKES.get(scope, f'the scope `{scope}`')}.\n" if (scope := operation.get("x-scope")) else ""
+    )
     if operation["parameters"]:
         lines.append("\n| parameter | in | type | default | meaning |\n|---|---|---|---|---|\n")
         lines += [_parameter(one) for one in operation["parameters"]]

@@ -8,13 +8,17 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from app.tools.builtin import builtin_tools
 from app.tools.http_safety import PUBLIC_PORTS, HttpPolicy
 from app.tools.registry import ToolRegistry
+from app.tools.use_cases.catalog import use_case_tools
+from app.tools.use_cases.ports import UseCases
+from ordinaut import Caller
 from ordinaut.tools import Tool
 
+DEFAULT_SCOPE = "tools:invoke"
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "tools.md"
 
 _INTRO = """# Built-in tools
@@ -23,6 +27,19 @@ _INTRO = """# Built-in tools
 
 A step calls a tool by its name in `uses` and gives its arguments in `with`. Arguments are checked against
 the schema before the tool runs; one that is not listed here is refused.
+"""
+
+_USE_CASES = """
+# The use cases as tools
+
+What people do through the API, pipelines and assistants do through these tools, each in the name of its caller
+and with that caller's scopes. Ids are called `task_id` and `run_id` everywhere. An answer is kept under 80,000
+characters: lists come in pages (`next_cursor`), and a long value is cut to
+`{"truncated": true, "characters", "beginning", "hint"}`, whose hint says where the whole of it is.
+
+A refusal says what to do next. Error types, none of them tried again but `unavailable`: `invalid_arguments` (every
+problem in `details.errors`, each with `field`, `issue`, `hint`), `not_found`, `conflict`, `forbidden`,
+`precondition_failed`, `unprocessable`, `unavailable`, and `confirmation_required` of `cancel_task`.
 """
 
 _NOTES = {
@@ -68,14 +85,18 @@ service names it.
         "\nErrors: `invalid_arguments` (not an expression), `transform_failed` (a wrong type, or a limit of"
         "\nsize or time), `value_too_large`, `invalid_value`; none is tried again.\n"
     ),
+    "events.publish": "\nError: `invalid_arguments` (no topic to publish on); not tried again.\n",
     "tasks.create": "\nError: `invalid_arguments`, every problem in `details.errors`; not tried again.\n",
 }
 
 
 def render() -> str:
     """The whole page."""
-    registry = ToolRegistry(builtin_tools(http_policy=HttpPolicy(), create_task=_no_task))
-    return "\n".join([_INTRO, *(_section(tool) for tool in registry.all())])
+    basic = ToolRegistry(builtin_tools(http_policy=HttpPolicy(), create_task=_no_task, publish=cast(Any, None)))
+    nobody = cast(Any, None)
+    uses = use_case_tools(UseCases(tasks=nobody, runs=nobody, publish=nobody, tools=nobody))
+    sections = [_INTRO, *map(_section, basic.all()), _USE_CASES, *map(_section, uses)]
+    return "\n".join(sections)
 
 
 def main() -> None:
@@ -84,8 +105,9 @@ def main() -> None:
 
 
 def _section(tool: Tool) -> str:
-    kind = "Touches nothing outside the run." if tool.pure else "Has effects outside the run."
-    lines = [f"## `{tool.name}`", "", f"{tool.description} {kind}", ""]
+    lines = [f"## `{tool.name}`", "", f"{tool.description} {_kind(tool)}", ""]
+    if tool.scope != DEFAULT_SCOPE:
+        lines += [f"Scope: `{tool.scope}`.", ""]
     lines += ["| argument | type | default | meaning |", "|---|---|---|---|", *_rows(tool.schema)]
     if tool.output_schema:
         lines += ["", "| result | type | | meaning |", "|---|---|---|---|", *_rows(tool.output_schema)]
@@ -94,6 +116,12 @@ def _section(tool: Tool) -> str:
         step = {"id": "example", "uses": tool.name, "with": example}
         lines += ["```json", json.dumps(step, indent=2, ensure_ascii=False), "```", ""]
     return "\n".join(lines)
+
+
+def _kind(tool: Tool) -> str:
+    if tool.pure:
+        return "Touches nothing outside the run."
+    return "Changes nothing." if tool.read_only else "Has effects outside the run."
 
 
 def _rows(schema: Mapping[str, Any]) -> Iterator[str]:
@@ -123,7 +151,7 @@ def _bounds(shape: Mapping[str, Any]) -> str:
     return f", ≤ {high}" if low is None else f", {low}–{high}"
 
 
-def _no_task(fields: dict[str, Any], *, caller: str, idempotency_key: str) -> dict[str, Any]:
+def _no_task(fields: dict[str, Any], *, caller: Caller, idempotency_key: str) -> dict[str, Any]:
     raise RuntimeError("the reference page makes no tasks")
 
 

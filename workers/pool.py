@@ -16,7 +16,8 @@ from collections.abc import Callable
 
 from app.domain.errors import Unavailable
 from app.services.execution import Executor
-from app.services.keeper import Keeper
+from app.services.keeper import EXIT_CALL_ENDED, Keeper
+from app.services.metrics import MetricsService
 from app.telemetry import emit
 
 
@@ -38,8 +39,9 @@ class StopFlag:
 class PoolProcess:
     """What one child of the pool is made of; `start` once, after the fork."""
 
-    def __init__(self, executor: Executor, stop: StopFlag, poll_seconds: float) -> None:
+    def __init__(self, executor: Executor, stop: StopFlag, *, metrics: MetricsService, poll_seconds: float) -> None:
         self._executor = executor
+        self._metrics = metrics
         self._stop = stop
         self._poll = poll_seconds
         self._parent = os.getppid()
@@ -50,7 +52,8 @@ class PoolProcess:
         # A platform signals every process of a dyno at once: it is the parent who decides when a child ends.
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         self._executor.stop_when(self.stopping)
-        Keeper(self._executor).start()
+        self._metrics.start()
+        Keeper(self._executor, exit=self._exit).start()
         threading.Thread(target=self._poll_forever, name="poller", daemon=True).start()
 
     def stopping(self) -> bool:
@@ -66,6 +69,13 @@ class PoolProcess:
         self._ending = True
         pace = self._executor.pace
         self._executor.wait_idle(pace.drain + 2 * pace.grace)
+        self._metrics.stop()
+
+    def _exit(self, code: int) -> None:
+        if code == EXIT_CALL_ENDED:
+            # The database has just answered, so this takes no time; where it may not, being counted can wait.
+            self._metrics.stop()
+        os._exit(code)
 
     def _poll_forever(self) -> None:
         while True:

@@ -11,7 +11,8 @@ from flask import Blueprint, Response, current_app, redirect, request, send_from
 from werkzeug.exceptions import NotFound
 
 from app.http.api import api
-from app.http.errors import KINDS
+from app.http.errors import KINDS, say
+from app.http.identity import auth_is_on
 from app.http.json import dump
 from app.http.openapi import openapi
 from app.http.security import DOCS
@@ -28,7 +29,7 @@ _KEY = "ordinaut.openapi"
 
 
 @bp.get("/openapi.json")
-@api(returns=dict, tags=TAGS, limited=False)
+@api(returns=dict, tags=TAGS, limited=False, scope="public")
 def get_openapi() -> Response:
     """Get this description (OpenAPI 3.1)."""
     content = _description()
@@ -38,7 +39,7 @@ def get_openapi() -> Response:
 
 
 @bp.get("/")
-@api(tags=TAGS, status=303, media="text/html", limited=False)
+@api(tags=TAGS, status=303, media="text/html", limited=False, scope="public")
 def get_root() -> Response:
     """Go to the page, since this is the address that `ordinaut up` prints."""
     response = redirect("docs", code=303)
@@ -46,14 +47,14 @@ def get_root() -> Response:
 
 
 @bp.get("/docs")
-@api(tags=TAGS, media="text/html", limited=False)
+@api(tags=TAGS, media="text/html", limited=False, scope="public")
 def get_docs() -> Response:
     """Get the page that shows this description."""
     return _guarded(send_from_directory(FOLDER, "index.html"))
 
 
 @bp.get("/docs/<name>")
-@api(tags=TAGS, media="application/octet-stream", limited=False, errors=(404,))
+@api(tags=TAGS, media="application/octet-stream", limited=False, errors=(404,), scope="public")
 def get_docs_file(name: str) -> Response:
     """Get a file of that page."""
     if name not in VENDORED | OURS:
@@ -65,12 +66,12 @@ def get_docs_file(name: str) -> Response:
 
 
 @bp.get("/problems/<code>")
-@api(returns=ProblemTypeOut, tags=TAGS, limited=False, errors=(404,))
+@api(returns=ProblemTypeOut, tags=TAGS, limited=False, errors=(404,), scope="public")
 def get_problem_type(code: str) -> ProblemTypeOut:
     """Get what a kind of error means: where `type` of every refusal points."""
     if code not in KINDS:
         raise NotFound
-    return ProblemTypeOut(error=code, status=KINDS[code].status, title=KINDS[code].title)
+    return ProblemTypeOut(error=code, status=KINDS[code].status, title=say(KINDS[code].title))
 
 
 def _description() -> bytes:
@@ -78,7 +79,7 @@ def _description() -> bytes:
     rules = sum(1 for _ in current_app.url_map.iter_rules())
     known = cast(tuple[int, bytes], current_app.extensions.get(_KEY, (-1, b"")))
     if known[0] != rules:
-        known = (rules, dump(openapi(current_app, version=__version__)))
+        known = (rules, dump(openapi(current_app, version=__version__, secured=auth_is_on())))
         current_app.extensions[_KEY] = known
     return known[1]
 

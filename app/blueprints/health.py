@@ -14,7 +14,7 @@ TAGS = ("health",)
 
 
 @bp.get("")
-@api(returns=HealthOut, tags=TAGS, also=(503,), limited=False)
+@api(returns=HealthOut, tags=TAGS, also=(503,), limited=False, scope="public")
 def get_health() -> Answer:
     """Tell how everything is.
 
@@ -25,14 +25,14 @@ def get_health() -> Answer:
 
 
 @bp.get("/ready")
-@api(returns=HealthOut, tags=TAGS, also=(503,), limited=False)
+@api(returns=HealthOut, tags=TAGS, also=(503,), limited=False, scope="public")
 def get_readiness() -> Answer:
     """Tell whether requests can be served: the database answers and its schema is current."""
     return _answer(services().health.ready())
 
 
 @bp.get("/live")
-@api(returns=HealthOut, tags=TAGS, limited=False)
+@api(returns=HealthOut, tags=TAGS, limited=False, scope="public")
 def get_liveness() -> Answer:
     """Tell that this process answers."""
     return _answer(services().health.live())

@@ -15,7 +15,7 @@ bp = Blueprint("pipelines", __name__)
 
 
 @bp.post("/pipelines/validate")
-@api(body=PipelineIn, returns=ReportOut, tags=("pipelines",))
+@api(body=PipelineIn, returns=ReportOut, tags=("pipelines",), scope="signed_in")
 def validate_pipeline(body: PipelineIn) -> dict[str, Any]:
     """Check a pipeline.
 
@@ -26,7 +26,7 @@ def validate_pipeline(body: PipelineIn) -> dict[str, Any]:
 
 
 @bp.get("/schemas/pipeline.json")
-@api(returns=dict[str, Any], tags=("pipelines",), media="application/schema+json")
+@api(returns=dict[str, Any], tags=("pipelines",), media="application/schema+json", scope="signed_in")
 def get_pipeline_schema() -> Response:
     """Get the JSON Schema (2020-12) of a pipeline, made from the tools there are."""
     text = services().tools.pipeline_schema()

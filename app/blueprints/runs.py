@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, request, stream_with_context
 
 from app.domain.errors import InvalidInput
 from app.domain.runs import Record
+from app.domain.texts import t
 from app.http.api import Answer, api
+from app.http.identity import identity
 from app.http.services import services
 from app.http.streams import EVENT_STREAM, HEARTBEAT, event_stream, frame, slot
 from app.schemas.fields import PageQuery
@@ -39,37 +41,39 @@ TAGS = ("runs",)
 
 
 @bp.get("")
-@api(query=RunListQuery, returns=PageOut[RunOut], tags=TAGS)
+@api(query=RunListQuery, returns=PageOut[RunOut], tags=TAGS, scope="runs:read")
 def list_runs(query: RunListQuery) -> PageOut[RunOut]:
     """List runs, newest first."""
-    page = services().runs.page(query.as_filter(), limit=query.limit, offset=query.offset)
+    page = services().runs.page(query.as_filter(), caller=identity(), limit=query.limit, offset=query.offset)
     return page_out(page, lambda run: RunOut(**run_members(run, include_errors=query.include_errors)))
 
 
 @bp.get("/<run_id>")
-@api(returns=RunDetailOut, tags=TAGS, errors=(404,))
+@api(returns=RunDetailOut, tags=TAGS, errors=(404,), scope="runs:read")
 def get_run(run_id: str) -> RunDetailOut:
     """Get a run with its steps."""
-    run, steps = services().runs.get(run_id)
+    run, steps = services().runs.get(run_id, caller=identity())
     return RunDetailOut(**run_members(run), steps=[step_out(step) for step in steps])
 
 
 @bp.get("/<run_id>/steps")
-@api(returns=StepsOut, tags=TAGS, errors=(404,))
+@api(returns=StepsOut, tags=TAGS, errors=(404,), scope="runs:read")
 def list_run_steps(run_id: str) -> StepsOut:
     """List the steps of a run that have begun."""
-    return StepsOut(steps=[step_out(step) for step in services().runs.steps(run_id)])
+    return StepsOut(steps=[step_out(step) for step in services().runs.steps(run_id, caller=identity())])
 
 
 @bp.get("/<run_id>/logs")
-@api(query=PageQuery, returns=PageOut[LogLineOut], tags=TAGS, errors=(404,))
+@api(query=PageQuery, returns=PageOut[LogLineOut], tags=TAGS, errors=(404,), scope="runs:read")
 def list_run_logs(run_id: str, query: PageQuery) -> PageOut[LogLineOut]:
     """List the log lines of a run, oldest first."""
-    return page_out(services().runs.logs(run_id, limit=query.limit, offset=query.offset), log_line_out)
+    return page_out(
+        services().runs.logs(run_id, caller=identity(), limit=query.limit, offset=query.offset), log_line_out
+    )
 
 
 @bp.get("/<run_id>/stream")
-@api(query=StreamQuery, tags=TAGS, errors=(404,), media=EVENT_STREAM)
+@api(query=StreamQuery, tags=TAGS, errors=(404,), media=EVENT_STREAM, scope="runs:read")
 def stream_run(run_id: str, query: StreamQuery) -> Response:
     """Watch a run live.
 
@@ -78,54 +82,56 @@ def stream_run(run_id: str, query: StreamQuery) -> Response:
     record comes an `end` event; a client that closes on it does not reconnect.
     """
     after = _last_event_id(query)
-    return event_stream(_frames(services().runs.stream(run_id, after=after)))
+    frames = _frames(services().runs.stream(run_id, caller=identity(), after=after))
+    # The request stays at hand: errors in the journal are told in its reader's language.
+    return event_stream(stream_with_context(frames))
 
 
 @bp.get("/<run_id>/wait")
-@api(query=WaitQuery, returns=RunWaitedOut, tags=TAGS, errors=(404,))
+@api(query=WaitQuery, returns=RunWaitedOut, tags=TAGS, errors=(404,), scope="runs:read")
 def wait_for_run(run_id: str, query: WaitQuery) -> RunWaitedOut:
     """Wait until a run has ended.
 
     Answers 200 as soon as it has, or when the time is up: then with `timed_out: true` and the run as it is.
     """
     with slot():
-        waited = services().runs.wait(run_id, timeout=query.timeout)
+        waited = services().runs.wait(run_id, caller=identity(), timeout=query.timeout)
     return RunWaitedOut(**run_members(waited.run), timed_out=waited.timed_out)
 
 
 @bp.post("/<run_id>/cancel")
-@api(returns=CancelOut, status=202, tags=TAGS, errors=(404, 409))
+@api(returns=CancelOut, status=202, tags=TAGS, errors=(404, 409), scope="runs:cancel")
 def cancel_run(run_id: str) -> Answer:
     """Cancel a run.
 
     A run that no worker holds has ended when the answer comes (`details.status` is `canceled`); one that is
     being worked on is asked to stop (`running`). A run that has ended already is a conflict.
     """
-    done = services().runs.cancel(run_id)
-    message = "Run canceled" if done.status == "canceled" else "Cancellation requested"
+    done = services().runs.cancel(run_id, caller=identity())
+    message = t("Run canceled") if done.status == "canceled" else t("Cancellation requested")
     details = CancelDetails(run_id=done.run_id, status=done.status)
     return Answer(CancelOut(success=True, message=message, details=details))
 
 
 @bp.get("/task/<task_id>/latest")
-@api(returns=RunOut, tags=TAGS, errors=(404,))
+@api(returns=RunOut, tags=TAGS, errors=(404,), scope="runs:read")
 def get_latest_run(task_id: str) -> RunOut:
     """Get the newest run of a task."""
-    return RunOut(**run_members(services().runs.latest(task_id)))
+    return RunOut(**run_members(services().runs.latest(task_id, caller=identity())))
 
 
 @bp.get("/task/<task_id>/stats")
-@api(query=StatsQuery, returns=StatsOut, tags=TAGS, errors=(404,))
+@api(query=StatsQuery, returns=StatsOut, tags=TAGS, errors=(404,), scope="runs:read")
 def get_task_stats(task_id: str, query: StatsQuery) -> StatsOut:
     """Count the runs of a task over the last days."""
-    return stats_out(services().runs.stats(task_id, days=query.days), task_id)
+    return stats_out(services().runs.stats(task_id, caller=identity(), days=query.days), task_id)
 
 
 @bp.get("/stats/summary")
-@api(query=StatsQuery, returns=StatsOut, tags=TAGS)
+@api(query=StatsQuery, returns=StatsOut, tags=TAGS, scope="runs:read")
 def get_stats_summary(query: StatsQuery) -> StatsOut:
     """Count all runs over the last days."""
-    return stats_out(services().runs.summary(days=query.days))
+    return stats_out(services().runs.summary(caller=identity(), days=query.days))
 
 
 def _last_event_id(query: StreamQuery) -> int | None:
@@ -133,7 +139,7 @@ def _last_event_id(query: StreamQuery) -> int | None:
     if header is None or header == "":
         return query.last_event_id
     if not (header.isascii() and header.isdigit() and len(header) <= 10):
-        raise InvalidInput.at("/Last-Event-ID", "'Last-Event-ID' must be the number of a record")
+        raise InvalidInput.at("/Last-Event-ID", t("'Last-Event-ID' must be the number of a record"))
     return int(header)
 
 

@@ -14,7 +14,7 @@ bp = Blueprint("schedules", __name__)
 
 
 @bp.post("/schedules/preview")
-@api(body=SchedulePreviewIn, returns=SchedulePreviewOut, tags=("schedules",))
+@api(body=SchedulePreviewIn, returns=SchedulePreviewOut, tags=("schedules",), scope="signed_in")
 def preview_schedule(body: SchedulePreviewIn) -> dict[str, Any]:
     """Show a schedule in words and when it fires.
 

@@ -10,11 +10,14 @@ from flask import Blueprint, request, url_for
 
 from app.domain.errors import InvalidInput, Problem
 from app.domain.tasks import Task
+from app.domain.texts import t
 from app.http.api import Answer, api
-from app.http.identity import caller
+from app.http.identity import identity
+from app.http.locale import language
 from app.http.request_id import request_id
 from app.http.sentences import invalid_input
 from app.http.services import services
+from app.http.written import Written
 from app.schemas.fields import PageQuery
 from app.schemas.occurrences import OccurrencePageOut, WhyOut, WhyQuery, record_page_out, why_out
 from app.schemas.task_answers import (
@@ -22,6 +25,7 @@ from app.schemas.task_answers import (
     RunNowOut,
     TaskOut,
     TaskPageOut,
+    TaskPreviewOut,
     action_out,
     preview_out,
     run_now_out,
@@ -46,9 +50,19 @@ bp = Blueprint("tasks", __name__)
 TAGS = ("tasks",)
 KEY_HEADER = "Idempotency-Key"
 
+_written = Written(task_out)
+
 
 @bp.post("/tasks")
-@api(body=TaskCreate, query=PreviewQuery, returns=TaskOut, status=201, tags=TAGS, also=(200,))
+@api(
+    body=TaskCreate,
+    query=PreviewQuery,
+    returns=TaskOut,
+    status=201,
+    tags=TAGS,
+    preview=TaskPreviewOut,
+    scope="tasks:create",
+)
 def create_task(body: TaskCreate, query: PreviewQuery) -> Answer:
     """Create a task.
 
@@ -57,27 +71,36 @@ def create_task(body: TaskCreate, query: PreviewQuery) -> Answer:
     """
     found = mistakes(body)
     if query.preview:
-        return Answer(preview_out(services().tasks.preview(body.fields(), caller=caller(), found=found)), status=200)
-    task = services().tasks.create(body.fields(), caller=caller(), found=found)
+        return Answer(preview_out(services().tasks.preview(body.fields(), caller=identity(), found=found)), status=200)
+    task = services().tasks.create(body.fields(), caller=identity(), found=found)
     return tagged(task, {"Location": url_for("tasks.get_task", task_id=task.id)})
 
 
 @bp.get("/tasks")
-@api(query=TaskListQuery, returns=TaskPageOut, tags=TAGS)
+@api(query=TaskListQuery, returns=TaskPageOut, tags=TAGS, scope="tasks:read")
 def list_tasks(query: TaskListQuery) -> dict[str, Any]:
     """List tasks, newest first."""
-    return task_page_out(services().tasks.page(query.where(), limit=query.limit, offset=query.offset))
+    page = services().tasks.page(query.where(), caller=identity(), limit=query.limit, offset=query.offset)
+    return task_page_out(page, _written.each(page.items))
 
 
 @bp.get("/tasks/<uuid:task_id>")
-@api(returns=TaskOut, tags=TAGS, errors=(404,))
+@api(returns=TaskOut, tags=TAGS, errors=(404,), scope="tasks:read")
 def get_task(task_id: UUID) -> Answer:
     """Get a task, with its version as entity tag."""
-    return tagged(services().tasks.get(str(task_id)))
+    return tagged(services().tasks.get(str(task_id), caller=identity()))
 
 
 @bp.put("/tasks/<uuid:task_id>")
-@api(body=TaskReplace, query=PreviewQuery, returns=TaskOut, tags=TAGS, errors=(404, 409, 412))
+@api(
+    body=TaskReplace,
+    query=PreviewQuery,
+    returns=TaskOut,
+    preview=TaskPreviewOut,
+    tags=TAGS,
+    errors=(404, 409, 412),
+    scope="tasks:update",
+)
 def replace_task(task_id: UUID, body: TaskReplace, query: PreviewQuery) -> Answer:
     """Replace a task.
 
@@ -88,7 +111,15 @@ def replace_task(task_id: UUID, body: TaskReplace, query: PreviewQuery) -> Answe
 
 
 @bp.patch("/tasks/<uuid:task_id>")
-@api(body=TaskPatch, query=PreviewQuery, returns=TaskOut, tags=TAGS, errors=(404, 409, 412))
+@api(
+    body=TaskPatch,
+    query=PreviewQuery,
+    returns=TaskOut,
+    preview=TaskPreviewOut,
+    tags=TAGS,
+    errors=(404, 409, 412),
+    scope="tasks:update",
+)
 def patch_task(task_id: UUID, body: TaskPatch, query: PreviewQuery) -> Answer:
     """Change some members of a task.
 
@@ -100,20 +131,20 @@ def patch_task(task_id: UUID, body: TaskPatch, query: PreviewQuery) -> Answer:
 def _changed(task_id: str, body: TaskFields, query: PreviewQuery, *, whole: bool) -> Answer:
     tasks, fields, found = services().tasks, body.fields(), mistakes(body)
     if query.preview:
-        return Answer(preview_out(tasks.preview_change(task_id, fields, whole=whole, found=found)))
+        return Answer(preview_out(tasks.preview_change(task_id, fields, caller=identity(), whole=whole, found=found)))
     change = tasks.replace if whole else tasks.patch
-    return tagged(change(task_id, fields, if_match=versions(), found=found))
+    return tagged(change(task_id, fields, caller=identity(), if_match=versions(), found=found))
 
 
 @bp.delete("/tasks/<uuid:task_id>")
-@api(status=204, tags=TAGS, errors=(404, 412))
+@api(status=204, tags=TAGS, errors=(404, 412), scope="tasks:delete")
 def delete_task(task_id: UUID) -> None:
     """Delete a task with its runs and occurrences."""
-    services().tasks.delete(str(task_id), if_match=versions())
+    services().tasks.delete(str(task_id), caller=identity(), if_match=versions())
 
 
 @bp.post("/tasks/<uuid:task_id>/run_now")
-@api(body=RunNowIn, returns=RunNowOut, status=202, tags=TAGS, errors=(404, 409, 422))
+@api(body=RunNowIn, returns=RunNowOut, status=202, tags=TAGS, errors=(404, 409, 422), scope="tasks:run")
 def run_now(task_id: UUID, body: RunNowIn) -> dict[str, Any]:
     """Run a task now.
 
@@ -121,69 +152,72 @@ def run_now(task_id: UUID, body: RunNowIn) -> dict[str, Any]:
     give one run.
     """
     wish = RunRequest(params=body.params, key=_key(body.idempotency_key))
-    return run_now_out(*services().tasks.run_now(str(task_id), wish, request_id=request_id()))
+    return run_now_out(*services().tasks.run_now(str(task_id), wish, caller=identity(), request_id=request_id()))
 
 
 @bp.post("/tasks/<uuid:task_id>/snooze")
-@api(body=SnoozeIn, returns=ActionOut, tags=TAGS, errors=(404, 409))
+@api(body=SnoozeIn, returns=ActionOut, tags=TAGS, errors=(404, 409), scope="tasks:update")
 def snooze_task(task_id: UUID, body: SnoozeIn) -> dict[str, Any]:
     """Skip the occurrences before a moment.
 
     Give `delay_seconds` or `until`, a week at most. Each skipped occurrence leaves a row that says so.
     """
     change = services().tasks.snooze(
-        str(task_id), delay_seconds=body.delay_seconds, until=body.until, reason=body.reason
+        str(task_id), caller=identity(), delay_seconds=body.delay_seconds, until=body.until, reason=body.reason
     )
     return action_out(change)
 
 
 @bp.post("/tasks/<uuid:task_id>/pause")
-@api(body=NoBody, returns=ActionOut, tags=TAGS, errors=(404, 409, 412))
+@api(body=NoBody, returns=ActionOut, tags=TAGS, errors=(404, 409, 412), scope="tasks:update")
 def pause_task(task_id: UUID, body: NoBody) -> dict[str, Any]:
     """Pause a task until it is resumed."""
-    return action_out(services().tasks.pause(str(task_id), if_match=versions()))
+    return action_out(services().tasks.pause(str(task_id), caller=identity(), if_match=versions()))
 
 
 @bp.post("/tasks/<uuid:task_id>/resume")
-@api(body=NoBody, returns=ActionOut, tags=TAGS, errors=(404, 409, 412))
+@api(body=NoBody, returns=ActionOut, tags=TAGS, errors=(404, 409, 412), scope="tasks:update")
 def resume_task(task_id: UUID, body: NoBody) -> dict[str, Any]:
     """Take a paused or snoozed task up again.
 
     It goes on from now; what was due meanwhile does not fire.
     """
-    return action_out(services().tasks.resume(str(task_id), if_match=versions()))
+    return action_out(services().tasks.resume(str(task_id), caller=identity(), if_match=versions()))
 
 
 @bp.post("/tasks/<uuid:task_id>/cancel")
-@api(body=NoBody, returns=ActionOut, tags=TAGS, errors=(404, 412))
+@api(body=NoBody, returns=ActionOut, tags=TAGS, errors=(404, 412), scope="tasks:update")
 def cancel_task(task_id: UUID, body: NoBody) -> dict[str, Any]:
     """End a task for good.
 
     Its queued and running runs go on; cancel them at `/runs/{run_id}/cancel`.
     """
-    return action_out(services().tasks.cancel(str(task_id), if_match=versions()))
+    return action_out(services().tasks.cancel(str(task_id), caller=identity(), if_match=versions()))
 
 
 @bp.get("/tasks/<uuid:task_id>/occurrences")
-@api(query=PageQuery, returns=OccurrencePageOut, tags=TAGS, errors=(404,))
+@api(query=PageQuery, returns=OccurrencePageOut, tags=TAGS, errors=(404,), scope="tasks:read")
 def list_occurrences(task_id: UUID, query: PageQuery) -> dict[str, Any]:
     """List what became of a task's occurrences, newest first."""
-    return record_page_out(services().tasks.occurrences(str(task_id), limit=query.limit, offset=query.offset))
+    return record_page_out(
+        services().tasks.occurrences(str(task_id), caller=identity(), limit=query.limit, offset=query.offset)
+    )
 
 
 @bp.get("/tasks/<uuid:task_id>/why")
-@api(query=WhyQuery, returns=WhyOut, tags=TAGS, errors=(404,))
+@api(query=WhyQuery, returns=WhyOut, tags=TAGS, errors=(404,), scope="tasks:read")
 def why(task_id: UUID, query: WhyQuery) -> dict[str, Any]:
     """Say why a task did or did not run at a moment."""
-    return why_out(services().tasks.why(str(task_id), query.at))
+    return why_out(services().tasks.why(str(task_id), query.at, caller=identity()))
 
 
 def tagged(task: Task, headers: dict[str, str] | None = None) -> Answer:
     """The task with its entity tag, `"<version>-<digest>"`.
 
-    The digest is of what beat and workers change without a new version, so that readers see that too.
+    The digest is of what beat and workers change without a new version, and of the language, so that readers see
+    that too.
     """
-    moving = f"{task.status} {task.next_run_at} {task.next_due_at} {task.last_run_at}"
+    moving = f"{task.status} {task.next_run_at} {task.next_due_at} {task.last_run_at} {language()}"
     digest = blake2b(moving.encode(), digest_size=4).hexdigest()
     return Answer(task_out(task), headers={"ETag": f'"{task.version}-{digest}"', **(headers or {})})
 
@@ -204,7 +238,11 @@ def versions() -> frozenset[int] | None:
 def _key(in_body: str | None) -> str | None:
     header = request.headers.get(KEY_HEADER, "").strip().strip('"')
     if in_body is not None and header and header != in_body:
-        raise InvalidInput.at("/idempotency_key", f"'idempotency_key' differs from the header {KEY_HEADER}")
+        raise InvalidInput.at(
+            "/idempotency_key", t("'idempotency_key' differs from the header {header}", header=KEY_HEADER)
+        )
     if len(header) > 200:
-        raise InvalidInput.at("/idempotency_key", f"The header {KEY_HEADER} may have 200 characters at most")
+        raise InvalidInput.at(
+            "/idempotency_key", t("The header {header} may have 200 characters at most", header=KEY_HEADER)
+        )
     return in_body or header or None

@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint
 
 from app.http.api import api
-from app.http.identity import caller
+from app.http.identity import identity
 from app.http.services import services
 from app.schemas.fields import PageQuery
 from app.schemas.tools import (
@@ -26,26 +26,26 @@ TAGS = ("tools",)
 
 
 @bp.get("/tools")
-@api(query=PageQuery, returns=ToolPageOut, tags=TAGS)
+@api(query=PageQuery, returns=ToolPageOut, tags=TAGS, scope="signed_in")
 def list_tools(query: PageQuery) -> dict[str, Any]:
     """List tools by name."""
     return tool_page_out(services().tools.list(), limit=query.limit, offset=query.offset)
 
 
 @bp.get("/tools/<name>")
-@api(returns=ToolOut, tags=TAGS, errors=(404,))
+@api(returns=ToolOut, tags=TAGS, errors=(404,), scope="signed_in")
 def get_tool(name: str) -> dict[str, Any]:
     """Get a tool with the schema of its arguments."""
     return tool_out(services().tools.get(name))
 
 
 @bp.post("/tools/<name>/invoke")
-@api(body=InvokeIn, returns=InvocationOut, tags=TAGS, errors=(404, 422))
+@api(body=InvokeIn, returns=InvocationOut, tags=TAGS, errors=(404, 422), scope="tools:invoke")
 def invoke_tool(name: str, body: InvokeIn) -> dict[str, Any]:
     """Call a tool and wait for its answer.
 
     A tool that fails is a 422 whose details name the type of the failure. Calls that take more than
     25 seconds belong into a task.
     """
-    invocation = services().tools.invoke(name, body.arguments, caller=caller(), timeout=body.timeout_seconds)
+    invocation = services().tools.invoke(name, body.arguments, caller=identity(), timeout=body.timeout_seconds)
     return invocation_out(invocation)

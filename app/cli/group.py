@@ -6,10 +6,12 @@ from typing import Any
 
 import click
 
+from app.cli.access import agent, audit, secrets, token
 from app.cli.beat import beat
 from app.cli.db import db
 from app.cli.doctor import doctor
 from app.cli.exits import INTERRUPTED, USAGE
+from app.cli.ext import ext
 from app.cli.web import web
 from app.cli.worker import worker
 from ordinaut import __version__
@@ -43,5 +45,5 @@ def up() -> int:
     return start()
 
 
-for command in (web, worker, beat, db, doctor):
+for command in (web, worker, beat, db, doctor, agent, token, audit, secrets, ext):
     ordinaut.add_command(command)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,8 +20,17 @@ def web() -> int:
 
     settings = load()
     logging.configure(settings)
+    _refuse_unreadable_keys(settings)
     _server(settings).run()
     return 0
+
+
+def _refuse_unreadable_keys(settings: Settings) -> None:
+    """Raise SettingsError here, where it becomes a sentence: a worker that cannot start only says that it cannot."""
+    if settings.auth == "jwt" and settings.jwt_algorithm != "HS256":
+        from app.http.key_ring import KeyRing
+
+        KeyRing.of(settings.jwt_algorithm, settings.jwt_keys or ())
 
 
 def _server(settings: Settings) -> Any:
@@ -36,8 +46,17 @@ def _server(settings: Settings) -> Any:
                 self.cfg.set(name, value)
 
         def load(self) -> Any:
-            from app.wsgi import create
+            # Nearly all that is made here stays to the end: the collector would walk over it again and again, now and
+            # later in the middle of requests.
+            gc.disable()
+            try:
+                from app.wsgi import create
 
-            return create()
+                application = create()
+            finally:
+                gc.enable()
+            gc.collect()
+            gc.freeze()
+            return application
 
     return Server()

@@ -8,6 +8,7 @@ from typing import Any
 
 from app.domain.expression_text import ExpressionSyntax, unwrap
 from app.domain.expressions import Expression, Reference, TemplateSyntaxError, compile_expression
+from app.domain.texts import t
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +54,6 @@ def compile_condition(text: str | bool) -> Condition:
     try:
         expression = compile_expression(unwrap(text).strip())
     except ExpressionSyntax as error:
-        message = f"`{text[:80]}` is not a condition: {error.message}"
+        message = t("`{condition}` is not a condition: {message}", condition=text[:80], message=error.message)
         raise TemplateSyntaxError(message, text, hint=error.hint) from None
     return Condition(text=text, references=expression.references, expression=expression)

@@ -9,11 +9,16 @@ from typing import Any, ClassVar
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong with an input: where (a JSON pointer, RFC 6901), what, and how to mend it."""
+    """One thing wrong with an input: where (a JSON pointer, RFC 6901), what, and how to mend it.
+
+    Attributes:
+        kind: What sort of mistake it is, where readers are told that first and `message` as its detail.
+    """
 
     pointer: str
     message: str
     hint: str = ""
+    kind: str = ""
 
     @property
     def field(self) -> str:
@@ -53,6 +58,18 @@ class ScheduleInvalid(InvalidInput):
 
 class PipelineInvalid(InvalidInput):
     """The pipeline cannot be used"""
+
+
+class Unauthorized(OrdinautError):
+    """Authentication required"""
+
+    code = "unauthorized"
+
+
+class Forbidden(OrdinautError):
+    """Insufficient permissions"""
+
+    code = "forbidden"
 
 
 class NotFound(OrdinautError):

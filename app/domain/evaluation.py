@@ -13,6 +13,8 @@ import orjson
 from jmespath import functions
 from jmespath.visitor import Options, TreeInterpreter
 
+from app.domain.texts import t
+
 RESULT_LIMIT: Final = 1024 * 1024
 DEPTH_LIMIT: Final = 100
 VISIT_LIMIT: Final = 1_000_000
@@ -56,12 +58,12 @@ def weigh(value: Any, room: int = RESULT_LIMIT) -> int:
     while level:
         depth += 1
         if depth > DEPTH_LIMIT:
-            raise EvaluationError(f"the result is nested deeper than {DEPTH_LIMIT} levels")
+            raise EvaluationError(t("the result is nested deeper than {limit} levels", limit=DEPTH_LIMIT))
         below: list[Any] = []
         for item in level:
             total += _weigh_one(item, below)
             if total > room:
-                raise EvaluationError(f"the result is larger than {RESULT_LIMIT} characters")
+                raise EvaluationError(t("the result is larger than {limit} characters", limit=RESULT_LIMIT))
         level = below
     return total
 
@@ -85,13 +87,13 @@ def _weigh_scalar(item: Any) -> int:
         return 4
     if type(item) is int:
         if not -INTEGER_LIMIT <= item < INTEGER_LIMIT:
-            raise EvaluationError("a number in the result does not fit 64 bits")
+            raise EvaluationError(t("a number in the result does not fit 64 bits"))
         return 8
     if type(item) is float:
         if not isfinite(item):
-            raise EvaluationError("a number in the result is not finite")
+            raise EvaluationError(t("a number in the result is not finite"))
         return 8
-    raise EvaluationError(f"the result holds a {type(item).__name__}, which is not JSON")
+    raise EvaluationError(t("the result holds a {kind}, which is not JSON", kind=type(item).__name__))
 
 
 def text_of(value: Any) -> str:
@@ -113,10 +115,10 @@ def parse_duration(text: str) -> timedelta:
     """
     parts = _DURATION.findall(text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
-        raise EvaluationError(f"`{text}` is not a duration such as 90s, 24h, 7d or 1h30m")
+        raise EvaluationError(t("`{text}` is not a duration such as 90s, 24h, 7d or 1h30m", text=text))
     seconds = sum(int(number) * _UNITS[unit] for number, unit in parts)
     if seconds > _LONGEST:
-        raise EvaluationError(f"`{text}` is longer than 10,000 years")
+        raise EvaluationError(t("`{text}` is longer than 10,000 years", text=text))
     return timedelta(seconds=seconds)
 
 
@@ -135,10 +137,12 @@ def shift_time(moment: str | datetime, shift: timedelta) -> str:
     try:
         parsed = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
         if parsed.tzinfo is None:
-            raise EvaluationError(f"`{moment}` has no offset from UTC")
+            raise EvaluationError(t("`{moment}` has no offset from UTC", moment=moment))
         return (parsed.astimezone(UTC) + shift).isoformat().replace("+00:00", "Z")
     except (ValueError, OverflowError) as error:
-        raise EvaluationError(f"`{moment}` cannot be moved by {shift}: {error}") from error
+        raise EvaluationError(
+            t("`{moment}` cannot be moved by {shift}: {error}", moment=moment, shift=shift, error=error)
+        ) from error
 
 
 class Meter:
@@ -166,7 +170,7 @@ class Meter:
         if self.visits & 63:
             return
         if self.visits > VISIT_LIMIT:
-            raise EvaluationError(f"evaluation takes more than {VISIT_LIMIT} steps")
+            raise EvaluationError(t("evaluation takes more than {limit} steps", limit=VISIT_LIMIT))
         self.check_time()
 
     def check_time(self) -> None:
@@ -175,7 +179,7 @@ class Meter:
         if self.deadline is None:
             self.deadline = now + SECONDS_LIMIT
         elif now > self.deadline:
-            raise EvaluationError(f"evaluation takes longer than {SECONDS_LIMIT:g} s")
+            raise EvaluationError(t("evaluation takes longer than {limit} s", limit=f"{SECONDS_LIMIT:g}"))
 
     def grew(self, result: Any) -> None:
         """Counts an intermediate result that was newly made."""
@@ -185,7 +189,7 @@ class Meter:
         elif isinstance(result, (list, dict)):
             self.allocated += 64 + 8 * len(result)
         if self.allocated > ALLOCATION_LIMIT:
-            raise EvaluationError(f"evaluation makes more than {ALLOCATION_LIMIT} bytes of results")
+            raise EvaluationError(t("evaluation makes more than {limit} bytes of results", limit=ALLOCATION_LIMIT))
         if isinstance(result, (str, list, dict)):
             weigh(result)
 
@@ -212,7 +216,7 @@ class Functions(functions.Functions):
     @functions.signature({"types": ["string"]}, {"types": ["array-string"]})
     def _func_join(self, separator: str, parts: list[str]) -> str:
         if sum(map(len, parts)) + len(separator) * len(parts) > 2 * RESULT_LIMIT:
-            raise EvaluationError(f"the result is larger than {RESULT_LIMIT} characters")
+            raise EvaluationError(t("the result is larger than {limit} characters", limit=RESULT_LIMIT))
         return separator.join(parts)
 
     @functions.signature({"types": ["string"]}, {"types": ["string"]})
@@ -247,14 +251,14 @@ class Interpreter(TreeInterpreter):
         name = node["value"]
         if isinstance(value, Mapping) and name in value:
             return value[name]
-        raise MissingPath(f"there is no `{name}` in {describe(value)}")
+        raise MissingPath(t("there is no `{name}` in {value}", name=name, value=describe(value)))
 
     def visit_strict_index(self, node: Any, value: Any) -> Any:
         """An element of a list that has to be there."""
         position = node["value"]
         if isinstance(value, list) and -len(value) <= position < len(value):
             return value[position]
-        raise MissingPath(f"there is no element {position} in {describe(value)}")
+        raise MissingPath(t("there is no element {position} in {value}", position=position, value=describe(value)))
 
 
 def describe(value: Any) -> str:
@@ -262,8 +266,8 @@ def describe(value: Any) -> str:
     if isinstance(value, Mapping):
         names = [str(name) for name in list(value)[:8]]
         more = ", …" if len(value) > len(names) else ""
-        return f"an object with the keys {', '.join(names)}{more}" if names else "an empty object"
+        return t("an object with the keys {names}", names=", ".join(names) + more) if names else t("an empty object")
     if isinstance(value, list):
-        return f"a list of {len(value)}"
-    kinds = {str: "a text", bool: "a boolean", int: "a number", float: "a number"}
+        return t("a list of {count}", count=len(value))
+    kinds = {str: t("a text"), bool: t("a boolean"), int: t("a number"), float: t("a number")}
     return "null" if value is None else kinds.get(type(value), type(value).__name__)

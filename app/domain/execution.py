@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from app.domain.runs import Record
+from ordinaut.callers import Caller
 
 Line = tuple[int, str, Any]
 """A journal record before it has a number: `(microseconds since 1970, kind, body)`; see `runs.Record`."""
@@ -36,6 +37,7 @@ class Claimed:
     params: Mapping[str, Any] | None
     request_id: str | None
     cancelled: bool = False
+    event: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +86,16 @@ class Exchange:
     claimed: Sequence[Claimed]
 
 
+class Behalf(Protocol):
+    """In whose name runs act."""
+
+    def caller(self, agent_id: str) -> Caller:
+        """The agent with the scopes it holds now, at most 5 s old."""
+
+    def secrets(self, names: Sequence[str]) -> Mapping[str, str]:
+        """The values of these secrets; those that do not exist are missing. Unprocessable: one cannot be read."""
+
+
 class RunLedger(Protocol):
     """The record of who holds which run; every call is one transaction and raises Unavailable without a database."""
 
@@ -115,7 +127,9 @@ class RunLedger(Protocol):
     def rescue(self, owners: Sequence[str] | None = None) -> int:
         """Take back runs whose lease has run out, or all of the named dead owners'; how many.
 
-        Each counts as a lost attempt: it is queued again, or failed with `worker_lost` when none is left.
+        Each counts as a lost attempt: it is queued again, or failed with `worker_lost` when none is left. What follows
+        from such an end (events, pausing the task) is for a process that has the parts for it: a ledger without a
+        witness, asked for dead owners, only ends the lease of a run that is to end; beat's next sweep does the rest.
         """
 
     def owners(self, node: str) -> Sequence[str]:

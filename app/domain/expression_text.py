@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from app.domain.texts import t
+
 EXPRESSION_LIMIT: Final = 1_000
 NESTING_LIMIT: Final = 50
 
@@ -68,14 +70,14 @@ def unwrap(condition: str) -> str:
     opened: list[str] = []
     out = [_unwrapped(token.lastgroup or "", token.group(), opened) for token in _TOKEN.finditer(condition)]
     if "${" in opened:
-        raise ExpressionSyntax("a `${` is never closed", "Close it with `}`.")
+        raise ExpressionSyntax(t("a `${` is never closed"), t("Close it with `}`."))
     return "".join(out)
 
 
 def _unwrapped(kind: str, word: str, opened: list[str]) -> str:
     if kind in ("raw", "quoted", "literal") and "${" in word:
-        hint = "Compare without quotes, for example steps.a.status == 'ok'."
-        raise ExpressionSyntax("`${…}` inside quotes is not filled in", hint)
+        hint = t("Compare without quotes, for example steps.a.status == 'ok'.")
+        raise ExpressionSyntax(t("`${…}` inside quotes is not filled in"), hint)
     if word in ("${", "{"):
         opened.append(word)
         return "(" if word == "${" else word
@@ -95,11 +97,15 @@ def rewrite(text: str) -> str:
             or holds a literal that is not JSON.
     """
     if not text.strip():
-        raise ExpressionSyntax("the expression is empty", "Write a path such as steps.fetch.body.")
+        raise ExpressionSyntax(t("the expression is empty"), t("Write a path such as steps.fetch.body."))
     if len(text) > EXPRESSION_LIMIT:
         raise ExpressionSyntax(
-            f"the expression has {len(text)} characters; at most {EXPRESSION_LIMIT} are allowed",
-            "Compute it in parts, in data.transform steps before this one.",
+            t(
+                "the expression has {count} characters; at most {limit} are allowed",
+                count=len(text),
+                limit=EXPRESSION_LIMIT,
+            ),
+            t("Compute it in parts, in data.transform steps before this one."),
         )
     return "".join(_rewritten(text))
 
@@ -110,7 +116,9 @@ def _rewritten(text: str) -> Iterator[str]:
         kind, word = token.lastgroup, token.group()
         depth += (kind == "open") - (kind == "close")
         if depth > NESTING_LIMIT:
-            raise ExpressionSyntax(f"brackets are nested deeper than {NESTING_LIMIT}", "Compute it in parts.")
+            raise ExpressionSyntax(
+                t("brackets are nested deeper than {limit}", limit=NESTING_LIMIT), t("Compute it in parts.")
+            )
         yield _replaced(kind or "", word, previous, text[token.end() :].lstrip()[:1])
         if kind != "space":
             previous = word
@@ -118,9 +126,11 @@ def _rewritten(text: str) -> Iterator[str]:
 
 def _replaced(kind: str, word: str, previous: str, following: str) -> str:
     if kind == "start":
-        raise ExpressionSyntax("`${` inside an expression", "Inside ${…} write the path without another ${}.")
+        raise ExpressionSyntax(t("`${` inside an expression"), t("Inside ${…} write the path without another ${}."))
     if word in _QUOTES:
-        raise ExpressionSyntax(f"a {word} is never closed", "Close the quote; text goes in single quotes: 'so'.")
+        raise ExpressionSyntax(
+            t("a {quote} is never closed", quote=word), t("Close the quote; text goes in single quotes: 'so'.")
+        )
     if kind == "number":
         return f"`{word}`"
     if kind == "shift":
@@ -138,7 +148,9 @@ def _checked_literal(word: str) -> str:
     try:
         json.loads(word[1:-1].replace("\\`", "`"), parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
-        raise ExpressionSyntax(f"{word} is not JSON", "Text goes in single quotes: 'like this'.") from None
+        raise ExpressionSyntax(
+            t("{text} is not JSON", text=word), t("Text goes in single quotes: 'like this'.")
+        ) from None
     return word
 
 
@@ -151,13 +163,13 @@ def hint_for(text: str) -> str:
     quoting = ("raw", "quoted", "literal")
     bare = "".join(token.group() for token in _TOKEN.finditer(text) if token.lastgroup not in quoting)
     guesses = (
-        (r"\b(and|or|not)\b", "Write && for and, || for or, ! for not."),
-        (r"(?<![=!<>])=(?!=)", "Compare with ==."),
-        (r"===|!==", "Compare with == or !=."),
-        (r"\s[+*/%-]\s", "Expressions do not calculate; only now+24h and now-7d are understood."),
-        (r"\?[^\[]", "Write value || 'default' for a default."),
+        (r"\b(and|or|not)\b", t("Write && for and, || for or, ! for not.")),
+        (r"(?<![=!<>])=(?!=)", t("Compare with ==.")),
+        (r"===|!==", t("Compare with == or !=.")),
+        (r"\s[+*/%-]\s", t("Expressions do not calculate; only now+24h and now-7d are understood.")),
+        (r"\?[^\[]", t("Write value || 'default' for a default.")),
     )
     for pattern, hint in guesses:
         if re.search(pattern, bare):
             return hint
-    return "Expressions are JMESPath: a path such as steps.fetch.body[0].name, a comparison, a function call."
+    return t("Expressions are JMESPath: a path such as steps.fetch.body[0].name, a comparison, a function call.")

@@ -22,6 +22,7 @@ from app.domain.evaluation import (
     shift_time,
 )
 from app.domain.expression_text import NESTING_LIMIT, ExpressionSyntax, hint_for, rewrite
+from app.domain.texts import t
 
 Path = tuple[str | int, ...]
 Evaluate = Callable[[Any, Meter], Any]
@@ -101,16 +102,22 @@ class Expression:
         try:
             return self.run(scope, meter or Meter())
         except MissingPath as error:
-            hint = "; write `… || 'default'` where it may be missing"
-            raise TemplateError(f"`{self.text}` does not exist: {error}{hint}", self.text) from None
+            message = t(
+                "`{expression}` does not exist: {error}; write `… || 'default'` where it may be missing",
+                expression=self.text,
+                error=error,
+            )
+            raise TemplateError(message, self.text) from None
         except EvaluationError as error:
-            raise TemplateError(f"`{self.text}` cannot be evaluated: {error}", self.text) from None
+            message = t("`{expression}` cannot be evaluated: {error}", expression=self.text, error=error)
+            raise TemplateError(message, self.text) from None
         except RecursionError:
-            message = f"`{self.text}` cannot be evaluated: it is nested too deeply"
+            message = t("`{expression}` cannot be evaluated: it is nested too deeply", expression=self.text)
             raise TemplateError(message, self.text) from None
         except (ValueError, TypeError, ArithmeticError, LookupError, AttributeError) as error:
             # JMESPath checks types in part only: 'a' < 1, say, ends in Python's own TypeError.
-            raise TemplateError(f"`{self.text}` cannot be evaluated: {error}", self.text) from None
+            message = t("`{expression}` cannot be evaluated: {error}", expression=self.text, error=error)
+            raise TemplateError(message, self.text) from None
 
 
 @lru_cache(maxsize=4096)
@@ -128,7 +135,9 @@ def compile_expression(text: str, *, strict: bool = True) -> Expression:
         return _compile(text, strict)
     except ExpressionSyntax as error:
         raise TemplateSyntaxError(
-            f"`{_short(text)}` is not an expression: {error.message}", text, hint=error.hint
+            t("`{expression}` is not an expression: {message}", expression=_short(text), message=error.message),
+            text,
+            hint=error.hint,
         ) from None
 
 
@@ -146,10 +155,10 @@ def _parse(text: str, rewritten: str) -> Node:
     try:
         tree = cast(Node, jmespath.compile(rewritten).parsed)
     except RecursionError:
-        raise ExpressionSyntax("it is nested too deeply", "Compute it in parts.") from None
+        raise ExpressionSyntax(t("it is nested too deeply"), t("Compute it in parts.")) from None
     except (ValueError, TypeError, LookupError, AttributeError) as error:
         reason = str(error).split("\n")[0].removeprefix("Bad jmespath expression: ").rstrip(": ")
-        raise ExpressionSyntax(reason or "it cannot be read", hint_for(text)) from None
+        raise ExpressionSyntax(reason or t("it cannot be read"), hint_for(text)) from None
     return tree
 
 
@@ -163,7 +172,9 @@ def _check(tree: Node) -> None:
     while level:
         depth += 1
         if depth > NESTING_LIMIT:
-            raise ExpressionSyntax(f"it is nested deeper than {NESTING_LIMIT} levels", "Compute it in parts.")
+            raise ExpressionSyntax(
+                t("it is nested deeper than {limit} levels", limit=NESTING_LIMIT), t("Compute it in parts.")
+            )
         for node in level:
             if node["type"] == "function_expression":
                 _check_call(node["value"], len(node["children"]))
@@ -175,13 +186,13 @@ def _check_call(name: str, given: int) -> None:
     if spec is None:
         near = difflib.get_close_matches(name, Functions.FUNCTION_TABLE, 1)
         known = ", ".join(sorted(Functions.FUNCTION_TABLE))
-        hint = f"Did you mean {near[0]}()?" if near else f"Known: {known}."
-        raise ExpressionSyntax(f"there is no function {name}()", hint)
+        hint = t("Did you mean {near}()?", near=near[0]) if near else t("Known: {known}.", known=known)
+        raise ExpressionSyntax(t("there is no function {name}()", name=name), hint)
     wanted = len(spec["signature"])
     variadic = bool(wanted and spec["signature"][-1].get("variadic"))
     if given != wanted and not (variadic and given > wanted):
-        message = f"{name}() takes {wanted} argument(s), not {given}"
-        raise ExpressionSyntax(message, "See the JMESPath functions.")
+        message = t("{name}() takes {wanted} argument(s), not {given}", name=name, wanted=wanted, given=given)
+        raise ExpressionSyntax(message, t("See the JMESPath functions."))
 
 
 def _negated_last(node: Node) -> Node:
@@ -298,7 +309,7 @@ def _shifted_now(text: str) -> Evaluate:
     try:
         amount = parse_shift(text)
     except EvaluationError as error:
-        raise ExpressionSyntax(str(error), "Write now+24h, now-7d or now+1h30m.") from None
+        raise ExpressionSyntax(error.args[0], t("Write now+24h, now-7d or now+1h30m.")) from None
     return lambda scope, _meter: _now(scope, amount)
 
 
@@ -310,11 +321,16 @@ def _getter(path: Path) -> Evaluate:
                 # An index applies to lists alone: to Python, "text"[0] and {0: …}[0] would do as well.
                 value = value[key] if type(key) is str or type(value) is list else _NOTHING[key]
             except (KeyError, TypeError, IndexError):
-                named = f"`{key}`" if isinstance(key, str) else f"element {key}"
-                raise MissingPath(f"there is no {named} in {describe(value)}") from None
+                raise _missing(key, value) from None
         return value
 
     return get
+
+
+def _missing(key: str | int, value: Any) -> MissingPath:
+    if isinstance(key, str):
+        return MissingPath(t("there is no `{name}` in {value}", name=key, value=describe(value)))
+    return MissingPath(t("there is no element {position} in {value}", position=key, value=describe(value)))
 
 
 def _interpreted(tree: Node) -> Evaluate:
@@ -328,7 +344,7 @@ def _interpreted(tree: Node) -> Evaluate:
 
 def _now(scope: Any, shift: timedelta) -> Any:
     if not isinstance(scope, Mapping) or "now" not in scope:
-        raise MissingPath(f"there is no `now` in {describe(scope)}")
+        raise MissingPath(t("there is no `{name}` in {value}", name="now", value=describe(scope)))
     now = scope["now"]
     return now if isinstance(now, str) and not shift else shift_time(now, shift)
 

@@ -8,9 +8,10 @@ from types import MappingProxyType
 from typing import Any
 
 from app.domain.runs import Record, StepStatus
+from app.domain.texts import t
 
 _INTERRUPTED: Mapping[str, Any] = MappingProxyType(
-    {"type": "interrupted", "message": "The worker stopped before this attempt had ended"}
+    {"type": "interrupted", "message": t("The worker stopped before this attempt had ended")}
 )
 
 

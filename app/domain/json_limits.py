@@ -10,6 +10,7 @@ from typing import Any, Final
 import orjson
 
 from app.domain.errors import InvalidInput
+from app.domain.texts import t
 
 DEPTH_LIMIT: Final = 64
 KEYS_LIMIT: Final = 10_000
@@ -42,8 +43,10 @@ def check_json(text: bytes) -> Any:
         value = orjson.loads(text)
     except orjson.JSONDecodeError as error:
         if place := _place(text):
-            raise InvalidInput.at(place, "The text holds half of a surrogate pair.", "Send whole characters.") from None
-        raise InvalidInput.at("", f"The body is not JSON: {error}.", _hint(text, bare)) from None
+            raise InvalidInput.at(
+                place, t("The text holds half of a surrogate pair."), t("Send whole characters.")
+            ) from None
+        raise InvalidInput.at("", t("The body is not JSON: {error}.", error=error), _hint(text, bare)) from None
     _check_keys(text, bare, value)
     return value
 
@@ -67,22 +70,26 @@ def _depth(bare: bytes, limit: int) -> int:
 def _check_shape(text: bytes, bare: bytes) -> None:
     """Refuses what would cost the parser, or the database later, too much."""
     if bare.count(b"[") + bare.count(b"{") > DEPTH_LIMIT and _depth(bare, DEPTH_LIMIT) > DEPTH_LIMIT:
-        raise InvalidInput.at("", f"The body is nested deeper than {DEPTH_LIMIT} levels.", "Flatten it.")
+        raise InvalidInput.at(
+            "", t("The body is nested deeper than {limit} levels.", limit=DEPTH_LIMIT), t("Flatten it.")
+        )
     if bare.count(b":") > KEYS_LIMIT:
-        raise InvalidInput.at("", f"The body has more than {KEYS_LIMIT} keys.", "Send it in parts.")
+        raise InvalidInput.at("", t("The body has more than {limit} keys.", limit=KEYS_LIMIT), t("Send it in parts."))
     for number in _LONG_NUMBER.findall(bare):
         _check_number(number, text)
     if b"\\u0000" in text and _NUL.search(text):
-        raise InvalidInput.at(_place(text), "A text in the body holds the character U+0000.", "Leave it out.")
+        raise InvalidInput.at(_place(text), t("A text in the body holds the character U+0000."), t("Leave it out."))
     if len(text) > STRING_LIMIT and max(map(len, _STRING.findall(text)), default=0) > STRING_LIMIT + 2:
-        message = f"A text in the body is longer than {STRING_LIMIT} bytes."
-        raise InvalidInput.at("", message, "Send it in parts.")
+        message = t("A text in the body is longer than {limit} bytes.", limit=STRING_LIMIT)
+        raise InvalidInput.at("", message, t("Send it in parts."))
 
 
 def _check_number(number: bytes, text: bytes) -> None:
     if _INTEGER.fullmatch(number) and not _fits(number.decode()):
         shown = number[:24].decode() + ("…" if len(number) > 24 else "")
-        raise InvalidInput.at(_place(text), f"The number {shown} does not fit 64 bits.", "Send it as a text.")
+        raise InvalidInput.at(
+            _place(text), t("The number {shown} does not fit 64 bits.", shown=shown), t("Send it as a text.")
+        )
 
 
 def _fits(digits: str) -> bool:
@@ -144,18 +151,18 @@ def _refuse_repeated(pairs: list[tuple[str, Any]]) -> None:
     seen: set[str] = set()
     for key, _ in pairs:
         if key in seen:
-            message = f"The key `{key[:80]}` occurs twice in one object."
-            raise InvalidInput.at("", message, "Keep one of them.")
+            message = t("The key `{key}` occurs twice in one object.", key=key[:80])
+            raise InvalidInput.at("", message, t("Keep one of them."))
         seen.add(key)
 
 
 def _hint(text: bytes, bare: bytes) -> str:
     if text.startswith(b"\xef\xbb\xbf"):
-        return "Send UTF-8 without a byte order mark."
+        return t("Send UTF-8 without a byte order mark.")
     if re.search(rb"NaN|Infinity", bare):
-        return "NaN and infinities are not JSON; send null or a text."
+        return t("NaN and infinities are not JSON; send null or a text.")
     if b"'" in bare:
-        return "Texts and keys stand in double quotes."
+        return t("Texts and keys stand in double quotes.")
     if re.search(rb",\s*[\]}]", bare):
-        return "A comma before a closing bracket is not allowed."
-    return "Check brackets, commas and double quotes; the encoding is UTF-8."
+        return t("A comma before a closing bracket is not allowed.")
+    return t("Check brackets, commas and double quotes; the encoding is UTF-8.")

@@ -7,6 +7,8 @@ from typing import Any
 
 import orjson
 
+from app.domain.texts import t
+
 MAX_BYTES = 262_144
 """What a payload, params or the arguments of a tool may take as compact UTF-8 JSON."""
 
@@ -18,8 +20,8 @@ def json_problem(value: Any, limit: int = MAX_BYTES) -> str | None:
     try:
         text = orjson.dumps(value)
     except TypeError as error:
-        return f"cannot be kept as JSON: {error}"
+        return t("cannot be kept as JSON: {error}", error=error)
     if len(text) > limit:
-        return f"is too large: {len(text)} bytes of JSON, at most {limit} are allowed"
+        return t("is too large: {count} bytes of JSON, at most {limit} are allowed", count=len(text), limit=limit)
     # PostgreSQL cannot hold NUL in JSON text.
-    return "has a NUL character, which cannot be stored" if _NUL.search(text) else None
+    return t("has a NUL character, which cannot be stored") if _NUL.search(text) else None

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from app.domain.next_run import MOMENT, aimed_at, delayed, first_after, used_up
+from app.domain.next_run import MOMENT, delayed, first_after
 from app.domain.tasks import OccurrenceRecord, Task
+from app.domain.texts import t
 
 CHUNK = 500
 """Occurrences of one task handled at a time: a long absence is worked off over several ticks."""
@@ -41,25 +41,24 @@ def judge(task: Task, now: datetime, *, busy: bool) -> Verdict:
     late = now - timedelta(seconds=task.misfire_grace_seconds)
     wanted = _caught_up(task, now, late)
     records: list[OccurrenceRecord] = []
-    for nominal in _upto(task, now):
-        if used_up(task) or len(records) == CHUNK:
-            break
+    nominal, fired = task.next_run_at, task.fired_count
+    while nominal is not None and len(records) < CHUNK and not _exhausted(task, fired):
         effective = delayed(task, nominal)
+        if effective > now:
+            break
         record = OccurrenceRecord(task_id=task.id, nominal_at=nominal, effective_at=effective, outcome="fired")
         record = _decide(task, record, wanted if effective < late else None, busy=busy)
         if record.outcome == "fired":
             busy = True
-            task = replace(task, fired_count=task.fired_count + 1)
+            fired += 1
         records.append(record)
-    return Verdict(_moved(task, records), tuple(records))
-
-
-def _upto(task: Task, now: datetime) -> Iterator[datetime]:
-    """Due nominal times in order, from the task's next one."""
-    nominal = task.next_run_at
-    while nominal is not None and delayed(task, nominal) <= now:
-        yield nominal
         nominal = first_after(task, nominal)
+    return Verdict(_moved(task, nominal, fired), tuple(records))
+
+
+def _exhausted(task: Task, fired: int) -> bool:
+    """Whether that is as often as `max_runs` allows."""
+    return task.max_runs is not None and fired >= task.max_runs
 
 
 def _decide(
@@ -68,22 +67,25 @@ def _decide(
     """One occurrence; `wanted` are the late ones that still fire, None for one that is on time."""
     nominal = record.nominal_at
     if task.snoozed_until is not None and nominal < task.snoozed_until:
-        return replace(record, outcome="skipped_snooze", reason=task.snooze_reason or "The task was snoozed")
+        return replace(record, outcome="skipped_snooze", reason=task.snooze_reason or t("The task was snoozed"))
     if wanted is not None and nominal not in wanted:
         return replace(record, outcome="skipped_misfire", reason=_misfire_reason(task))
     if busy and task.overlap == "skip":
-        return replace(record, outcome="skipped_overlap", reason="An earlier run of the task had not ended")
+        return replace(record, outcome="skipped_overlap", reason=t("An earlier run of the task had not ended"))
     return record
 
 
 def _misfire_reason(task: Task) -> str:
-    missed = f"It was missed by more than {task.misfire_grace_seconds} s"
-    rule = {
-        "skip": "and misfire is skip",
-        "last": "and a later occurrence stands for it",
-        "all": f"and lies outside the last {task.catchup_max} or the catch-up window",
-    }[task.misfire]
-    return f"{missed}, {rule}"
+    seconds = task.misfire_grace_seconds
+    if task.misfire == "skip":
+        return t("It was missed by more than {seconds} s, and misfire is skip", seconds=seconds)
+    if task.misfire == "last":
+        return t("It was missed by more than {seconds} s, and a later occurrence stands for it", seconds=seconds)
+    return t(
+        "It was missed by more than {seconds} s, and lies outside the last {count} or the catch-up window",
+        seconds=seconds,
+        count=task.catchup_max,
+    )
 
 
 def _caught_up(task: Task, now: datetime, late: datetime) -> frozenset[datetime]:
@@ -117,9 +119,8 @@ def _newest(task: Task, oldest: datetime, late: datetime, most: int) -> list[dat
         reach *= 2
 
 
-def _moved(task: Task, records: list[OccurrenceRecord]) -> Task:
-    """The task after what has been handled: on to the next occurrence, or completed when none is to come."""
-    nominal = first_after(task, records[-1].nominal_at) if records else task.next_run_at
-    if nominal is None or used_up(task):
-        return replace(task, status="completed", next_run_at=None, next_due_at=None)
-    return aimed_at(task, nominal)
+def _moved(task: Task, nominal: datetime | None, fired: int) -> Task:
+    """The task after what has been handled: on to its next occurrence, or completed when none is to come."""
+    if nominal is None or _exhausted(task, fired):
+        return replace(task, status="completed", next_run_at=None, next_due_at=None, fired_count=fired)
+    return replace(task, next_run_at=nominal, next_due_at=delayed(task, nominal), fired_count=fired)

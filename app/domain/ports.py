@@ -7,7 +7,9 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, Protocol
 
+from app.domain.access import AgentStore, AuditStore, SecretStore
 from app.domain.errors import Problem
+from app.domain.event_store import EventStore
 from app.domain.paging import Page
 from app.domain.runs import NewRun, Record, Run, RunFilter, RunStats
 from app.domain.tasks import Definition, OccurrenceRecord, Task, TaskFilter
@@ -114,7 +116,8 @@ class RunStore(Protocol):
     def purge(self, before: datetime, limit: int) -> int:
         """Delete at most `limit` ended runs made before then, with their journals; how many."""
 
-    def stats(self, *, since: datetime, task_id: str | None = None) -> RunStats: ...
+    def stats(self, *, since: datetime, task_id: str | None = None, owner: str | None = None) -> RunStats:
+        """Runs scheduled since then: all, one task's, or those of one agent's tasks."""
 
 
 class UnitOfWork(Protocol):
@@ -126,6 +129,18 @@ class UnitOfWork(Protocol):
     @property
     def runs(self) -> RunStore: ...
 
+    @property
+    def events(self) -> EventStore: ...
+
+    @property
+    def agents(self) -> AgentStore: ...
+
+    @property
+    def audit(self) -> AuditStore: ...
+
+    @property
+    def secrets(self) -> SecretStore: ...
+
     def after_commit(self, action: Callable[[], None]) -> None:
         """Run `action` after the commit; never when it fails."""
 
@@ -133,7 +148,8 @@ class UnitOfWork(Protocol):
 class UnitsOfWork(Protocol):
     """Opens units of work: `with units() as unit`, or `with units(read_only=True) as unit`.
 
-    Leaving the block commits; an exception rolls back. A database that does not answer raises Unavailable.
+    Leaving the block commits; an exception rolls back. A database that does not answer raises Unavailable. A thread
+    has one unit at a time: opening another inside it raises RuntimeError.
     """
 
     def __call__(self, *, read_only: bool = False) -> AbstractContextManager[UnitOfWork]: ...

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from app.domain.errors import Conflict
+from app.domain.texts import t
 
 RunStatus = Literal["queued", "running", "waiting", "succeeded", "failed", "canceled", "skipped"]
 Trigger = Literal["schedule", "manual", "event", "api", "backfill", "rerun", "child"]
@@ -34,7 +35,9 @@ def check_transition(before: str, after: str) -> None:
         Conflict: with both statuses in its details.
     """
     if after not in TRANSITIONS[before]:
-        raise Conflict(f"A {before} run cannot become {after}", status=before, requested=after)
+        raise Conflict(
+            t("A {before} run cannot become {after}", before=before, after=after), status=before, requested=after
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +66,7 @@ class Run:
         available_at: No worker takes it before this moment (retries wait here).
         fence: Rises with every claim and hand-back; a commit that carries an older one is refused.
         journal_length: Records in its journal; the last record's number.
+        event: What started it, see `app.domain.events.event_document`.
     """
 
     id: str
@@ -89,6 +93,7 @@ class Run:
     output: Any
     journal_length: int
     request_id: str | None
+    event: Mapping[str, Any] | None = None
 
     @property
     def success(self) -> bool | None:
@@ -115,6 +120,7 @@ class NewRun:
     params: Mapping[str, Any] | None = None
     origin: str | None = None
     request_id: str | None = None
+    event: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +149,8 @@ class RunFilter:
     trigger: str | None = None
     start_time: datetime | None = None
     end_time: datetime | None = None
+    owner: str | None = None
+    """Only runs of this agent's tasks; not for clients to choose."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,12 +7,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-ScheduleKind = Literal["cron", "rrule", "once", "manual"]
+ScheduleKind = Literal["cron", "rrule", "once", "event", "condition", "manual"]
 TaskStatus = Literal["active", "paused", "canceled", "completed"]
 BackoffStrategy = Literal["exponential_jitter", "linear", "fixed"]
 Overlap = Literal["skip", "allow"]
 Misfire = Literal["last", "skip", "all"]
 Outcome = Literal["fired", "skipped_overlap", "skipped_misfire", "skipped_snooze", "dropped_limit"]
+
+TIMELESS = frozenset({"event", "condition", "manual"})
+"""Kinds of schedules that no clock fires."""
+BY_EVENT = frozenset({"event", "condition"})
+"""Kinds of schedules that events fire."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from app.domain.expressions import (
     TemplateSyntaxError,
     compile_expression,
 )
+from app.domain.texts import t
 
 __all__ = [
     "Template",
@@ -94,7 +95,7 @@ def escape(text: str) -> str:
 
 def _compile(value: Any, pointer: str, depth: int) -> _Part:
     if depth > DEPTH_LIMIT:
-        raise TemplateSyntaxError(f"The value is nested deeper than {DEPTH_LIMIT} levels.", "", pointer)
+        raise TemplateSyntaxError(t("The value is nested deeper than {limit} levels.", limit=DEPTH_LIMIT), "", pointer)
     if isinstance(value, str):
         return _compile_text(value, pointer)
     if isinstance(value, Mapping):
@@ -154,10 +155,10 @@ def _pieces(text: str, pointer: str) -> Iterator[str | Expression]:
         end = find_end(text, mark.end())
         if end < 0:
             raise TemplateSyntaxError(
-                f"A `${{` is never closed: {text[mark.start() : mark.start() + 60]}",
+                t("A `${{` is never closed: {text}", text=text[mark.start() : mark.start() + 60]),
                 text[mark.end() :],
                 pointer,
-                "Close it with `}`, or write `$${` for a literal `${`.",
+                t("Close it with `}`, or write `$${` for a literal `${`."),
             )
         yield _expression(text[mark.end() : end], pointer)
         position = end + 1
@@ -198,7 +199,9 @@ def _count(expression: Expression, value: Any, meter: Meter) -> None:
     try:
         meter.add(value)
     except EvaluationError as error:
-        raise TemplateError(f"`{expression.text}` cannot be used: {error}", expression.text) from None
+        raise TemplateError(
+            t("`{expression}` cannot be used: {error}", expression=expression.text, error=error), expression.text
+        ) from None
 
 
 def _token(key: Any) -> str:

@@ -10,8 +10,10 @@ from typing import Any, TypedDict, Unpack
 from flask import Response, request
 from pydantic import BaseModel
 
+from app.http.identity import require
 from app.http.json import dump
 from app.http.reading import body_reader, query_reader
+from ordinaut.callers import ADMIN
 
 JSON = "application/json"
 READ = frozenset({"GET", "HEAD"})
@@ -29,9 +31,11 @@ class Answer:
 class Declared(TypedDict, total=False):
     """What a view may declare to `api`.
 
-    `errors` are the statuses it refuses with beyond 400, 403, 413, 415, 429, 500 and 503; `media` is the type
-    of its answer where that is not JSON; `limited=False` says that rate limits leave it alone; `also` names
-    further statuses that answer with `returns`.
+    `errors` are the statuses it refuses with beyond 400, 401, 403, 413, 415, 429, 500 and 503; `media` is the
+    type of its answer where that is not JSON; `limited=False` says that rate limits leave it alone; `also` names
+    further statuses that answer with `returns`; `preview` is what `?preview=true` answers instead, with 200;
+    `scope` is what a caller must hold, see `app.domain.scopes`: `public` for a route that is open to all,
+    `signed_in` for one that takes no scope. A route that names none is the administrators' alone.
     """
 
     body: type[BaseModel]
@@ -43,6 +47,8 @@ class Declared(TypedDict, total=False):
     media: str
     limited: bool
     also: tuple[int, ...]
+    preview: type[BaseModel]
+    scope: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,12 +64,14 @@ class Operation:
     media: str = JSON
     limited: bool = True
     also: tuple[int, ...] = ()
+    preview: type[BaseModel] | None = None
+    scope: str = ""
     summary: str = ""
     description: str = ""
 
 
 def api(**declared: Unpack[Declared]) -> Callable[[Callable[..., Any]], Callable[..., Response]]:
-    """Validate what comes in, present what goes out, and keep the declaration for OpenAPI.
+    """Ask who is calling, validate what comes in, present what goes out, and keep the declaration for OpenAPI.
 
     The view is called with its path parameters and, where declared, `body=` and `query=`. Its docstring's
     first line is the summary, the rest the description.
@@ -78,6 +86,7 @@ def api(**declared: Unpack[Declared]) -> Callable[[Callable[..., Any]], Callable
 
         @functools.wraps(view)
         def answer(**arguments: Any) -> Response:
+            require(operation.scope or ADMIN)
             query = read_query()
             if operation.query:
                 arguments["query"] = query

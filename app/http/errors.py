@@ -11,13 +11,15 @@ from typing import Any, cast
 from urllib.parse import quote
 
 import structlog
-from flask import Flask, Response, current_app, request
+from flask import Flask, Response, current_app, g, request
 from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from app.domain.errors import InvalidInput, OrdinautError, Problem
 from app.domain.ids import new_id
+from app.domain.texts import t
 from app.http.json import dump
+from app.http.locale import speak
 from app.http.request_id import request_id
 
 JSON = "application/json"
@@ -26,6 +28,8 @@ DEVELOPMENT = "ORDINAUT_DEVELOPMENT"
 """Key in `Flask.config`: True where a 500 may carry its real traceback."""
 BODY_LIMIT = "ORDINAUT_MAX_BODY_BYTES"
 """Key in `Flask.config`: bytes a body may have."""
+EXTENSION = "ordinaut.extension"
+"""Key in the WSGI environment: the id of the extension whose address was asked for."""
 RETRY_AFTER_SECONDS = 2
 
 
@@ -39,20 +43,20 @@ class Kind:
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
-        "bad_request": Kind(400, "Invalid request parameters"),
-        "unauthorized": Kind(401, "Authentication required"),
-        "forbidden": Kind(403, "Insufficient permissions"),
-        "not_found": Kind(404, "Not found"),
-        "method_not_allowed": Kind(405, "This address does not know that method"),
-        "conflict": Kind(409, "The request conflicts with the current state"),
-        "gone": Kind(410, "No longer there"),
-        "precondition_failed": Kind(412, "The resource was changed by someone else since it was read"),
-        "payload_too_large": Kind(413, "The body is too large"),
-        "unsupported_media_type": Kind(415, "The body must be application/json, not compressed"),
-        "unprocessable": Kind(422, "The request is well formed but cannot be followed"),
-        "rate_limit_exceeded": Kind(429, "Rate limit exceeded"),
-        "internal_error": Kind(500, "Something went wrong on our side"),
-        "unavailable": Kind(503, "A service this request needs does not answer; try again shortly"),
+        "bad_request": Kind(400, t("Invalid request parameters")),
+        "unauthorized": Kind(401, t("Authentication required")),
+        "forbidden": Kind(403, t("Insufficient permissions")),
+        "not_found": Kind(404, t("Not found")),
+        "method_not_allowed": Kind(405, t("This address does not know that method")),
+        "conflict": Kind(409, t("The request conflicts with the current state")),
+        "gone": Kind(410, t("No longer there")),
+        "precondition_failed": Kind(412, t("The resource was changed by someone else since it was read")),
+        "payload_too_large": Kind(413, t("The body is too large")),
+        "unsupported_media_type": Kind(415, t("The body must be application/json, not compressed")),
+        "unprocessable": Kind(422, t("The request is well formed but cannot be followed")),
+        "rate_limit_exceeded": Kind(429, t("Rate limit exceeded")),
+        "internal_error": Kind(500, t("Something went wrong on our side")),
+        "unavailable": Kind(503, t("A service this request needs does not answer; try again shortly")),
     }
 )
 _CODES = {kind.status: code for code, kind in KINDS.items()}
@@ -71,7 +75,7 @@ class ErrorAnswer:
 
 def say(text: str) -> str:
     """The text in the reader's language: the one door through which every message leaves."""
-    return text
+    return speak(text)
 
 
 def error_response(answer: ErrorAnswer) -> Response:
@@ -111,7 +115,15 @@ def answer_domain_error(error: OrdinautError) -> Response:
     if isinstance(error, InvalidInput):
         details = {**error.details, **problem_details(error.problems)}
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if error.code == "unavailable" else {}
+    if error.code == "unauthorized":
+        details = {"required_scopes": [], **details}
+        headers = {"WWW-Authenticate": _challenge()}
     return error_response(ErrorAnswer(code=error.code, message=error.message, details=details, headers=headers))
+
+
+def _challenge() -> str:
+    """What RFC 6750, section 3, answers: why a token that was shown is not good stays between us and the log."""
+    return 'Bearer realm="ordinaut"' + (', error="invalid_token"' if "Authorization" in request.headers else "")
 
 
 def answer_http_error(error: HTTPException) -> Response:
@@ -136,26 +148,36 @@ def answer_unexpected(error: BaseException) -> Response:
     """A defect: logged whole under an id, told to the client by that id alone."""
     error_id = new_id()
     structlog.get_logger(__name__).error("unexpected_error", error_id=error_id, exc_info=error)
-    shown = "..."
-    if current_app.config[DEVELOPMENT] and _from_this_machine():
-        shown = "".join(traceback.format_exception(error))
-    details = {"error_id": error_id, "error_type": type(error).__name__, "traceback": shown}
-    return error_response(ErrorAnswer(code="internal_error", details=details))
+    return answer_defect(type(error).__name__, "".join(traceback.format_exception(error)), error_id=error_id)
+
+
+def answer_defect(error_type: str, story: str, *, error_id: str) -> Response:
+    """The 500 of a defect; its traceback goes to developers on this machine alone."""
+    g.error_type = error_type
+    shown = story if current_app.config[DEVELOPMENT] and _from_this_machine() else "..."
+    details = {"error_type": error_type, "traceback": shown, "error_id": error_id}
+    extension_id = request.environ.get(EXTENSION)
+    if extension_id is None:
+        return error_response(ErrorAnswer(code="internal_error", details=details))
+    details = {"extension_id": extension_id, **details}
+    return error_response(ErrorAnswer(code="internal_error", message=t("Extension execution failed"), details=details))
 
 
 def problem_details(problems: tuple[Problem, ...]) -> dict[str, Any]:
     """`field` and `issue` of the first problem, and all of them under `errors`."""
-    errors = [
-        {
-            "field": problem.field or "body",
-            "pointer": problem.pointer,
-            "issue": say(problem.message),
-            "hint": say(problem.hint),
-        }
-        for problem in problems
-    ]
+    errors = [_told(problem) for problem in problems]
     first = {"field": errors[0]["field"], "issue": errors[0]["issue"]} if errors else {}
     return {**first, "errors": errors}
+
+
+def _told(problem: Problem) -> dict[str, str]:
+    told = {
+        "field": problem.field or "body",
+        "pointer": problem.pointer,
+        "issue": say(problem.kind or problem.message),
+        "hint": say(problem.hint),
+    }
+    return {**told, "detail": say(problem.message)} if problem.kind else told
 
 
 def _http_facts(error: HTTPException) -> tuple[dict[str, Any], dict[str, str]]:

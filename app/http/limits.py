@@ -4,22 +4,35 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
+from hashlib import sha256
 from threading import local
 from typing import Any
 
 from flask import Flask, Response, current_app, request
-from flask_limiter import Limiter, RateLimitExceeded
+from flask_limiter import Limiter, RateLimitExceeded, RequestLimit
 from flask_limiter.util import get_remote_address
-from limits.storage import RedisStorage
+from limits import RateLimitItem, parse_many
+from limits.errors import StorageError
+from limits.storage import MemoryStorage, RedisStorage
+from limits.strategies import FixedWindowRateLimiter
 
 from app.domain.clock import rfc3339
 from app.http.errors import RETRY_AFTER_SECONDS, ErrorAnswer, error_response
-from app.http.identity import LOCAL, caller
+from app.http.identity import LOCAL, known_caller
 
 TIMEOUT_SECONDS = 0.3
 """How long a request waits for a frozen Redis before the limit is kept in memory."""
 FRESH_SECONDS = 1.0
 _SCHEME = "counted+"
+_KEY = "ordinaut.limits"
+
+
+class Spent(Exception):
+    """A limit beside the general one is used up."""
+
+    def __init__(self, item: RateLimitItem) -> None:
+        super().__init__(str(item))
+        self.item = item
 
 
 class CountedRedis(RedisStorage):
@@ -66,8 +79,50 @@ class CountedRedis(RedisStorage):
         return (count, reset) if of_key == key and time.time() - at < FRESH_SECONDS else None
 
 
-def configure_limits(app: Flask, *, limit: str, redis_url: str | None, ssl_cert_reqs: str = "required") -> Limiter:
-    """Limit every caller to `limit` (Flask-Limiter's notation), on all views but those not `limited`."""
+class Purse:
+    """Limits for one purpose, counted where the general ones are, in this process while Redis is away."""
+
+    def __init__(self, limiter: Limiter, limits: str) -> None:
+        self._limiter = limiter
+        self._items = sorted(parse_many(limits))
+        self._own = FixedWindowRateLimiter(MemoryStorage())
+
+    def spend(self, purpose: str, key: str) -> None:
+        """Count one more; raises Spent beyond the limit, and lets the headers tell of it."""
+        for item in self._items:
+            if not self._hit(item, purpose, key):
+                self._limiter.context.view_rate_limit = RequestLimit(self._limiter, item, [purpose, key], True, True)
+                raise Spent(item)
+
+    def _hit(self, item: RateLimitItem, purpose: str, key: str) -> bool:
+        try:
+            return self._limiter.limiter.hit(item, purpose, key)
+        except StorageError:
+            return self._own.hit(item, purpose, key)
+
+
+def count_login(agent: str | None) -> None:
+    """Count an attempt to log in: of this address, and at this agent; the limit of logins is a strict one."""
+    purse: Purse = current_app.extensions[_KEY]
+    purse.spend("login", f"address:{get_remote_address()}")
+    if agent is not None:
+        # Hashed, since anybody may write anything there.
+        purse.spend("login", f"agent:{sha256(agent.encode()).hexdigest()[:32]}")
+
+
+def configure_limits(
+    app: Flask,
+    *,
+    limit: str,
+    login_limit: str,
+    redis_url: str | None,
+    ssl_cert_reqs: str = "required",
+) -> Limiter:
+    """Limit every caller to `limit` (Flask-Limiter's notation), on all views but those not `limited`.
+
+    Views of extensions are views like any other: what has an endpoint is counted, before anybody asks who calls, so
+    refused tokens count as well.
+    """
     # Registered first, so that it runs last: the limiter writes Retry-After on every answer.
     app.after_request(_keep_retry_after_for_refusals)
     options: dict[str, Any] = {}
@@ -76,6 +131,7 @@ def configure_limits(app: Flask, *, limit: str, redis_url: str | None, ssl_cert_
             "socket_timeout": TIMEOUT_SECONDS,
             "socket_connect_timeout": TIMEOUT_SECONDS,
             "key_prefix": "ordinaut:limits",
+            "wrap_exceptions": True,
         }
         if redis_url.startswith("rediss:"):
             options["ssl_cert_reqs"] = ssl_cert_reqs
@@ -94,10 +150,9 @@ def configure_limits(app: Flask, *, limit: str, redis_url: str | None, ssl_cert_
     limiter.request_filter(_unlimited)
     limiter.init_app(app)
 
-    def refuse(error: RateLimitExceeded) -> Response:
-        return _too_many(limiter, error)
-
-    app.register_error_handler(RateLimitExceeded, refuse)
+    app.extensions[_KEY] = Purse(limiter, login_limit)
+    app.register_error_handler(RateLimitExceeded, lambda error: _too_many(limiter, error.limit.limit))
+    app.register_error_handler(Spent, lambda error: _too_many(limiter, error.item))
     return limiter
 
 
@@ -108,16 +163,18 @@ def _unlimited() -> bool:
 
 
 def _key() -> str:
-    agent = caller()
-    return f"address:{get_remote_address()}" if agent == LOCAL else f"agent:{agent}"
+    one = known_caller()
+    if one is None or one.agent_id == LOCAL:
+        return f"address:{get_remote_address()}"
+    return f"agent:{one.agent_id}"
 
 
-def _too_many(limiter: Limiter, error: RateLimitExceeded) -> Response:
+def _too_many(limiter: Limiter, item: RateLimitItem) -> Response:
     current = limiter.current_limit
     reset = current.reset_at if current else time.time()
     details = {
-        "limit": error.limit.limit.amount,
-        "window": f"{error.limit.limit.get_expiry()}s",
+        "limit": item.amount,
+        "window": f"{item.get_expiry()}s",
         "reset_at": rfc3339(datetime.fromtimestamp(int(reset), UTC)),
     }
     return error_response(ErrorAnswer(code="rate_limit_exceeded", details=details))

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from werkzeug.routing import Rule
 
+from app.domain.scopes import PUBLIC
 from app.http.api import JSON, Operation
 from app.http.errors import KINDS, PROBLEM_JSON
 from app.http.streams import EVENT_STREAM
@@ -37,7 +38,17 @@ _HEADERS: dict[str, Any] = {
     },
     "Retry-After": {"description": "Seconds to wait", "schema": {"type": "integer"}},
     "Allow": {"description": "The methods this address knows", "schema": {"type": "string"}},
+    "WWW-Authenticate": {"description": "RFC 6750, section 3", "schema": {"type": "string"}},
     "Location": {"description": "The address of what was made", "schema": {"type": "string"}},
+}
+_SCHEMES: dict[str, Any] = {
+    "token": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "An access token of `POST /agents/auth/token`, or an API key `oat_…`. Not asked for while "
+        "`ORDINAUT_AUTH=off`.",
+    },
 }
 _PROBLEM: dict[str, Any] = {
     "type": "object",
@@ -47,6 +58,7 @@ _PROBLEM: dict[str, Any] = {
         "pointer": {"type": "string", "description": "JSON pointer (RFC 6901)"},
         "issue": {"type": "string"},
         "hint": {"type": "string"},
+        "detail": {"type": "string", "description": "More exactly than `issue`, where there is more to say"},
     },
 }
 _ERROR: dict[str, Any] = {
@@ -77,6 +89,8 @@ _EXAMPLES: Mapping[str, dict[str, Any]] = {
         "issue": "'title' is required",
         "errors": [{"field": "title", "pointer": "/title", "issue": "'title' is required", "hint": ""}],
     },
+    "unauthorized": {"required_scopes": ["tasks:read"]},
+    "forbidden": {"required_scopes": ["tasks:create"], "granted_scopes": ["tasks:read"]},
     "method_not_allowed": {"method": "PUT", "allowed": ["GET", "HEAD", "OPTIONS"]},
     "payload_too_large": {"limit_bytes": 1048576},
     "rate_limit_exceeded": {"limit": 600, "window": "60s", "reset_at": "2026-11-24T08:31:00Z"},
@@ -116,14 +130,16 @@ def declared_routes(app: Flask) -> Iterator[Route]:
             yield Route(rule, operation, view.__name__)
 
 
-def openapi(app: Flask, *, version: str) -> dict[str, Any]:
-    """The description of everything the application serves."""
+def openapi(app: Flask, *, version: str, secured: bool = True) -> dict[str, Any]:
+    """The description of everything the application serves; `secured` says whether it asks for tokens."""
     routes = list(declared_routes(app))
     refs, schemas = _schemas(routes)
     paths: dict[str, Any] = {}
     for route in routes:
         for method in route.methods:
             paths.setdefault(route.path, {})[method.lower()] = _described(route, method, refs)
+            if secured and route.operation.scope != PUBLIC:
+                paths[route.path][method.lower()]["security"] = [{"token": []}]
     tags = sorted({tag for route in routes for tag in route.operation.tags})
     return {
         "openapi": "3.1.0",
@@ -139,6 +155,7 @@ def openapi(app: Flask, *, version: str) -> dict[str, Any]:
             "schemas": schemas,
             "responses": {code: _refusal(code) for code in KINDS},
             "headers": _HEADERS,
+            "securitySchemes": _SCHEMES,
         },
     }
 
@@ -149,8 +166,9 @@ def _schemas(routes: Iterable[Route]) -> tuple[dict[Any, Any], dict[str, Any]]:
     for route in routes:
         if route.operation.body:
             wanted[route.operation.body, "validation"] = None
-        if _is_model(route.operation.returns):
-            wanted[route.operation.returns, "serialization"] = None
+        for model in (route.operation.returns, route.operation.preview):
+            if _is_model(model):
+                wanted[model, "serialization"] = None
     refs, found = models_json_schema(list(wanted), by_alias=True, ref_template=_REFS)
     return dict(refs), {**found.get("$defs", {}), "Error": _ERROR, "Problem": _PROBLEM}
 
@@ -164,6 +182,8 @@ def _described(route: Route, method: str, refs: Mapping[Any, Any]) -> dict[str, 
         "parameters": [*_path_parameters(route.rule), *_query_parameters(operation.query)],
         "responses": _responses(route, method, refs),
     }
+    if operation.scope != PUBLIC:
+        described["x-scope"] = operation.scope
     if operation.description:
         described["description"] = operation.description
     if operation.body:
@@ -217,9 +237,23 @@ def _responses(route: Route, method: str, refs: Mapping[Any, Any]) -> dict[str, 
     if schema is not None and operation.status != 204:
         answer["content"] = {operation.media: {"schema": schema}}
     responses = {str(status): answer for status in (operation.status, *operation.also)}
+    if operation.preview:
+        responses["200"] = _with_preview(operation, answer, refs)
     for status in _refusals(operation, method):
         responses.setdefault(str(status), {"$ref": f"#/components/responses/{_CODES[status]}"})
     return dict(sorted(responses.items()))
+
+
+def _with_preview(operation: Operation, answer: dict[str, Any], refs: Mapping[Any, Any]) -> dict[str, Any]:
+    """The answer with 200: that of a preview, beside the usual one where that has the same status."""
+    shown = refs[operation.preview, "serialization"]
+    if operation.status == 200:
+        schema = {"anyOf": [_answer_schema(operation, refs), shown]}
+        description = f"{answer['description']}; with `preview=true`, what would be stored"
+    else:
+        schema, description = shown, "With `preview=true`: what would be stored"
+    headers = {name: header for name, header in answer["headers"].items() if name != "Location"}
+    return {"description": description, "headers": headers, "content": {operation.media: {"schema": schema}}}
 
 
 def _answer_schema(operation: Operation, refs: Mapping[Any, Any]) -> dict[str, Any] | None:
@@ -240,6 +274,8 @@ def _refusals(operation: Operation, method: str) -> set[int]:
         statuses.add(429)
     if method in _WRITES:
         statuses.add(403)
+    if operation.scope != PUBLIC:
+        statuses |= {401, 403}
     if operation.body:
         statuses |= {413, 415}
     return statuses
@@ -260,6 +296,7 @@ def _refusal(code: str) -> dict[str, Any]:
     names = ["X-Request-ID"]
     names += [*_LIMIT_HEADERS, "Retry-After"] if code == "rate_limit_exceeded" else []
     names += ["Retry-After"] if code == "unavailable" else []
+    names += ["WWW-Authenticate"] if code == "unauthorized" else []
     names += ["Allow"] if code == "method_not_allowed" else []
     media = {"schema": {"$ref": "#/components/schemas/Error"}, "example": example}
     return {

@@ -12,7 +12,9 @@ from werkzeug.exceptions import Forbidden, RequestEntityTooLarge, UnsupportedMed
 
 from app.domain.errors import InvalidInput, Problem
 from app.domain.json_limits import check_json
+from app.domain.texts import t
 from app.http.errors import BODY_LIMIT
+from app.http.identity import TICKET, takes_ticket
 from app.http.sentences import invalid_input, pointer_to
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -36,10 +38,10 @@ def refuse_strange_addresses() -> None:
     """
     path = request.environ.get("PATH_INFO", "").encode("latin-1")
     if (text := _utf8(path)) is None or _CONTROL.search(text):
-        raise InvalidInput.at("/path", "The address has control characters or is not valid UTF-8")
+        raise InvalidInput.at("/path", t("The address has control characters or is not valid UTF-8"))
     for key, values in request.args.lists():
         if any("\x00" in value for value in (key, *values)):
-            raise InvalidInput.at(pointer_to([key]), f"'{_shown(key)}' has the character U+0000")
+            raise InvalidInput.at(pointer_to([key]), t("'{name}' has the character U+0000", name=_shown(key)))
 
 
 def refuse_foreign_origins() -> None:
@@ -50,7 +52,7 @@ def refuse_foreign_origins() -> None:
     # Pages cannot forge Sec-Fetch-Site; a browser too old for it at least says where the page is from.
     foreign = origin is not None and origin.split("://", 1)[-1] != request.host
     if site not in {"same-origin", "none"} if site else foreign:
-        raise Forbidden("Writes from pages of another site are refused")
+        raise Forbidden(t("Writes from pages of another site are refused"))
 
 
 def query_reader(model: type[Model] | None) -> Callable[[], Model | None]:
@@ -63,15 +65,20 @@ def query_reader(model: type[Model] | None) -> Callable[[], Model | None]:
     def read() -> Model | None:
         values: dict[str, Any] = {}
         problems = []
+        skipped = {TICKET} if takes_ticket() else frozenset()
         for key, given in request.args.lists():
+            if key in skipped:
+                continue
             if key in lists:
                 values[key] = [part for value in given for part in value.split(",")]
             elif len(given) > 1:
-                problems.append(Problem(pointer_to([key]), f"'{_shown(key)}' is given more than once"))
+                problems.append(Problem(pointer_to([key]), t("'{name}' is given more than once", name=_shown(key))))
             else:
                 values[key] = given[0]
         if model is None:
-            problems += [Problem(pointer_to([key]), f"'{_shown(key)}' is not a known parameter") for key in values]
+            problems += [
+                Problem(pointer_to([key]), t("'{name}' is not a known parameter", name=_shown(key))) for key in values
+            ]
         if problems:
             raise InvalidInput(problems)
         return _validated(model, values) if model else None
@@ -85,14 +92,14 @@ def body_reader(model: type[Model]) -> Callable[[], Model]:
 
     def read() -> Model:
         if request.headers.get("Content-Encoding", "identity").lower() != "identity":
-            raise UnsupportedMediaType("Compressed bodies are not accepted")
+            raise UnsupportedMediaType(t("Compressed bodies are not accepted"))
         data = request.get_data(cache=False)
         if len(data) > current_app.config[BODY_LIMIT]:
             raise RequestEntityTooLarge
         if optional and not data:
             return model.model_validate({})
         if not request.is_json:
-            raise UnsupportedMediaType("The Content-Type must be application/json")
+            raise UnsupportedMediaType(t("The Content-Type must be application/json"))
         check_json(data)
         try:
             return model.model_validate_json(data)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, cast
 
 from flask import Flask, Response, current_app
 
 from app.domain.errors import Unavailable
+from app.domain.texts import t
+from app.http.identity import still_valid
 from app.http.json import dump
 
 EVENT_STREAM = "text/event-stream"
@@ -31,7 +33,7 @@ class Slots:
         """Take a slot, or Unavailable when none is left."""
         with self._lock:
             if self._taken >= self.most:
-                raise Unavailable("Too many streams are open; try again shortly", limit=self.most)
+                raise Unavailable(t("Too many streams are open; try again shortly"), limit=self.most)
             self._taken += 1
 
     @property
@@ -65,7 +67,7 @@ def event_stream(frames: Iterable[bytes]) -> Response:
     """A stream of frames that begins at once and frees its slot when the client or the server hangs up."""
     slots = _slots()
     slots.take()
-    response = Response(_opened(frames), content_type=f"{EVENT_STREAM}; charset=utf-8")
+    response = Response(_opened(frames, still_valid()), content_type=f"{EVENT_STREAM}; charset=utf-8")
     response.call_on_close(slots.give_back)
     # Proxies must neither keep the stream nor collect it before they pass it on.
     response.headers["Cache-Control"] = "no-store"
@@ -82,9 +84,13 @@ def frame(event: str, data: Any, number: int | None = None) -> bytes:
 HEARTBEAT = b": still here\n\n"
 
 
-def _opened(frames: Iterable[bytes]) -> Iterator[bytes]:
+def _opened(frames: Iterable[bytes], welcome: Callable[[], bool]) -> Iterator[bytes]:
     yield f": ok\nretry: {RETRY_MS}\n\n".encode()
-    yield from frames
+    for one in frames:
+        # Whoever loses their token loses their streams; heartbeats pass here too, so this is soon.
+        if not welcome():
+            return
+        yield one
 
 
 def _slots() -> Slots:

@@ -6,7 +6,10 @@ import re
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
+
+from app.domain.texts import t
+from app.http.locale import speak
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _CONTROL_IN_PROSE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
@@ -34,28 +37,28 @@ class Query(BaseModel):
 
 def _one_line(text: str) -> str:
     if _CONTROL.search(text):
-        raise ValueError("control characters are not allowed")
+        raise ValueError(t("control characters are not allowed"))
     if text and not text.strip():
-        raise ValueError("it must not be blank")
+        raise ValueError(t("it must not be blank"))
     return text
 
 
 def _prose(text: str) -> str:
     if _CONTROL_IN_PROSE.search(text):
-        raise ValueError("control characters other than line breaks and tabs are not allowed")
+        raise ValueError(t("control characters other than line breaks and tabs are not allowed"))
     return text
 
 
 def _read_moment(value: Any) -> datetime:
     if not isinstance(value, str) or not (form := _MOMENT.fullmatch(value)):
-        raise ValueError("it must be an RFC 3339 time with an offset, such as 2026-11-24T08:30:00Z")
+        raise ValueError(t("it must be an RFC 3339 time with an offset, such as 2026-11-24T08:30:00Z"))
     try:
         # More digits than microseconds are cut off: the store keeps no finer time.
         moment = datetime.fromisoformat(value.upper())
     except ValueError:
-        raise ValueError(f"there is no such time with the offset {form[1]}") from None
+        raise ValueError(t("there is no such time with the offset {offset}", offset=form[1])) from None
     if moment.year not in _YEARS:
-        raise ValueError(f"the year must be {_YEARS[0]}-{_YEARS[-1]}")
+        raise ValueError(t("the year must be {low}-{high}", low=_YEARS[0], high=_YEARS[-1]))
     return moment.astimezone(UTC)
 
 
@@ -78,6 +81,8 @@ Expr = Annotated[str, Field(min_length=1, max_length=2000), AfterValidator(_pros
 Moment = Annotated[datetime, BeforeValidator(_read_moment), _DATE_TIME]
 """A moment in a body; handed on in UTC."""
 QueryMoment = Annotated[datetime, BeforeValidator(_read_query_moment), _DATE_TIME]
+Spoken = Annotated[str, PlainSerializer(speak, return_type=str)]
+"""A message in an answer: said in the reader's language when it is written."""
 Limit = Annotated[int, Field(ge=1, le=200)]
 Offset = Annotated[int, Field(ge=0, le=1_000_000)]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from app.schemas.fields import Spoken
 from app.schemas.shown import Shown, UtcTime
 from app.services.health import Health
 
@@ -13,7 +14,7 @@ class CheckOut(Shown):
 
     status: Literal["healthy", "unhealthy"]
     latency_ms: float | None
-    message: str | None
+    message: Spoken | None
 
 
 class HealthOut(Shown):

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from app.domain.clock import rfc3339
 from app.domain.paging import Page
 from app.domain.tasks import OccurrenceRecord
+from app.http.locale import speak
 from app.schemas.fields import Moment, Query, QueryMoment
 from app.services.explaining import Explanation
 
@@ -56,7 +57,7 @@ def record_out(record: OccurrenceRecord) -> dict[str, Any]:
         "nominal_at": rfc3339(record.nominal_at),
         "effective_at": rfc3339(record.effective_at),
         "outcome": record.outcome,
-        "reason": record.reason,
+        "reason": speak(record.reason),
         "run_id": record.run_id,
     }
 

@@ -9,7 +9,8 @@ from pydantic import ConfigDict, Field
 from app.domain.clock import rfc3339
 from app.domain.journal import StepView
 from app.domain.runs import Record, Run, RunFilter, RunStatus, StepStatus, Trigger
-from app.schemas.fields import PageQuery, Query, QueryMoment
+from app.http.locale import speak
+from app.schemas.fields import PageQuery, Query, QueryMoment, Spoken
 from app.schemas.shown import Shown, UtcTime
 from app.services.runs import Window
 
@@ -106,7 +107,7 @@ class ErrorOut(Shown):
     """Why a run or a step failed."""
 
     type: str
-    message: str
+    message: Spoken
     step_id: str | None = None
     details: dict[str, Any] | None = None
 
@@ -210,7 +211,7 @@ class CancelOut(Shown):
     """What a cancellation did."""
 
     success: bool
-    message: str
+    message: Spoken
     details: CancelDetails
 
 
@@ -256,7 +257,11 @@ def log_line_out(record: Record) -> LogLineOut:
 
 def record_data(record: Record) -> dict[str, Any]:
     """The data of a record in a stream: its body, its number and its moment."""
-    return {"number": record.number, "at": rfc3339(record.at), **record.body}
+    data = {"number": record.number, "at": rfc3339(record.at), **record.body}
+    error = data.get("error")
+    if isinstance(error, dict) and isinstance(error.get("message"), str):
+        data["error"] = {**error, "message": speak(error["message"])}
+    return data
 
 
 def stats_out(window: Window, task_id: str | None = None) -> StatsOut:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
 from app.domain.clock import rfc3339
 from app.domain.schedules import Occurrence
+from app.domain.tasks import ScheduleKind
 from app.schemas.fields import STRICT, Body, Expr, Moment, Zone
 from app.services.schedules import SchedulePreview, ScheduleText
 
@@ -25,7 +26,7 @@ class SchedulePreviewIn(Body):
 
     model_config = ConfigDict(**STRICT, json_schema_extra={"examples": [_EXAMPLE]})
 
-    schedule_kind: Literal["cron", "rrule", "once", "manual"]
+    schedule_kind: ScheduleKind
     schedule_expr: Expr | None = None
     timezone: Zone = Field("UTC", description="IANA name")
     count: Annotated[int, Field(ge=1, le=100)] = 10

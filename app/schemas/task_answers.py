@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -12,6 +13,7 @@ from app.domain.next_run import described, effective_next
 from app.domain.paging import Page
 from app.domain.runs import Run
 from app.domain.tasks import Task
+from app.domain.texts import t
 from app.schemas.fields import Moment
 from app.schemas.problems import ProblemOut, problem_out
 from app.schemas.schedules import OccurrenceOut, occurrence_out
@@ -157,10 +159,10 @@ def task_out(task: Task) -> dict[str, Any]:
     }
 
 
-def task_page_out(page: Page[Task]) -> dict[str, Any]:
-    """The page as `TaskPageOut` describes it."""
+def task_page_out(page: Page[Task], items: Sequence[Any]) -> dict[str, Any]:
+    """The page as `TaskPageOut` describes it; `items` are its tasks as they are to be shown."""
     return {
-        "items": [task_out(task) for task in page.items],
+        "items": items,
         "total": page.total,
         "limit": page.limit,
         "offset": page.offset,
@@ -198,7 +200,7 @@ def run_now_out(run: Run, deduplicated: bool) -> dict[str, Any]:
     """The run as `RunNowOut` describes it."""
     return {
         "success": True,
-        "message": "This run was asked for before" if deduplicated else "Run queued",
+        "message": t("This run was asked for before") if deduplicated else t("Run queued"),
         "run_id": run.id,
         "deduplicated": deduplicated,
         "details": {"task_id": run.task_id, "run_id": run.id},

@@ -16,10 +16,11 @@ from pydantic import (
 from pydantic.config import JsonDict
 
 from app.domain.json_size import json_problem
-from app.domain.tasks import TaskFilter
+from app.domain.tasks import ScheduleKind, TaskFilter
+from app.domain.texts import joined, t
 from app.schemas.fields import STRICT, Body, Expr, Moment, Name, PageQuery, Prose, Query, Reason, Tag, Zone
 
-Kind = Literal["cron", "rrule", "once", "manual"]
+Kind = ScheduleKind
 Status = Literal["active", "paused", "canceled", "completed"]
 Seconds = Annotated[int, Field(ge=0, le=86_400)]
 Amount = Annotated[int, Field(ge=1, le=1_000_000_000)]
@@ -66,7 +67,9 @@ class TaskFields(Body):
     """
 
     description: Prose = ""
-    schedule_expr: Expr | None = Field(None, description="Cron, RRULE or ISO 8601 text; null for manual tasks")
+    schedule_expr: Expr | None = Field(
+        None, description="Cron, RRULE, ISO 8601 text, topic pattern or condition; null for manual tasks"
+    )
     timezone: Zone = Field("UTC", description="IANA name")
     payload: PayloadIn = Field(default_factory=PayloadIn)
     status: Status = "active"
@@ -135,14 +138,14 @@ class TaskFields(Body):
     @classmethod
     def _fits(cls, payload: PayloadIn) -> PayloadIn:
         if issue := json_problem(payload.model_dump()):
-            raise ValueError(f"it {issue}")
+            raise ValueError(joined(" ", [t("it"), issue]))
         return payload
 
     @field_validator("tags")
     @classmethod
     def _unique(cls, tags: list[str]) -> list[str]:
         if len(set(tags)) != len(tags):
-            raise ValueError("a tag must not be there twice")
+            raise ValueError(t("a tag must not be there twice"))
         return tags
 
 

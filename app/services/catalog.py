@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from app.services.agents import AgentService
+from app.services.audit import AuditService
+from app.services.auth import AuthService
+from app.services.events import EventService
+from app.services.extension_work import ExtensionWorkService
 from app.services.health import HealthService
+from app.services.metrics import MetricsService
 from app.services.runs import RunService
 from app.services.schedules import ScheduleService
+from app.services.secrets import SecretService
 from app.services.tasks import TaskService
 from app.services.tools import ToolService
 
@@ -18,5 +25,12 @@ class Services:
     tasks: TaskService
     schedules: ScheduleService
     runs: RunService
+    events: EventService
     tools: ToolService
     health: HealthService
+    extension_work: ExtensionWorkService
+    auth: AuthService
+    agents: AgentService
+    audit: AuditService
+    secrets: SecretService
+    metrics: MetricsService

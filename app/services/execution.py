@@ -9,20 +9,24 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from random import random
 from typing import TypeVar
 
 from app.domain.errors import LeaseLost, Unavailable
-from app.domain.execution import Checkpoint, Claimed, Exchange, RunLedger, Settlement
+from app.domain.event_store import Witness
+from app.domain.execution import Behalf, Checkpoint, Claimed, Exchange, RunLedger, Settlement
 from app.domain.json_text import to_json
 from app.domain.pipelines.plan import Plan
 from app.domain.pipelines.progress import Progress
 from app.domain.ports import RunQueue, Tools
 from app.domain.runs import RunError
+from app.domain.texts import t
+from app.services.behalf import open_behalf
 from app.services.run_execution import RunExecution, micros
 from app.telemetry import emit
+from ordinaut import Caller
 
 T = TypeVar("T")
 BATCH = 20
@@ -76,6 +80,8 @@ class Executor:
         queue: RunQueue,
         pace: Pace,
         on_failure: Callable[[str, int], None],
+        witness: Witness | None = None,
+        behalf: Behalf | None = None,
     ) -> None:
         self.owner = owner
         self.ledger = ledger
@@ -90,6 +96,8 @@ class Executor:
         self._tools = tools
         self._queue = queue
         self._on_failure = on_failure
+        self._witness = witness
+        self._behalf = behalf or open_behalf()
         self._busy = threading.Lock()
         self._settled: list[Settlement] = []
         self._plans: OrderedDict[str, Plan] = OrderedDict()
@@ -202,6 +210,14 @@ class Executor:
         with self.gate:
             self.call_deadline = None
 
+    def caller(self, agent_id: str) -> Caller:
+        """The agent in whose name a run acts, with the scopes it holds now."""
+        return self._insist(lambda: self._behalf.caller(agent_id))
+
+    def secrets(self, names: Sequence[str]) -> Mapping[str, str]:
+        """The values of secrets."""
+        return self._insist(lambda: self._behalf.secrets(names))
+
     # Visits to the ledger.
 
     def _visit(self, *, want: int = 0, checkpoint: Checkpoint | None = None) -> Exchange:
@@ -216,6 +232,8 @@ class Executor:
             if not self.held():
                 self.renewed_at = time.monotonic()
             self.waiting.extend(answer.claimed)
+            if self._witness is not None:
+                self._witness.committed(settle, checkpoint, answer)
         self._announce(settle, answer)
         if want and len(answer.claimed) == want:
             self._pass_on()
@@ -292,7 +310,7 @@ class Executor:
 
 def _unreadable(run: Claimed, cause: Exception) -> Settlement:
     """A run whose definition this code cannot read has failed, and says so."""
-    message = f"The definition it was queued with cannot be read ({type(cause).__name__})"
+    message = t("The definition it was queued with cannot be read ({kind})", kind=type(cause).__name__)
     error = RunError(type="invalid_definition", message=message).as_dict()
     line = (micros(), "state", {"status": "failed", "attempt": run.attempt, "error": error})
     return Settlement(run=run, status="failed", error=to_json(error).decode(), lines=[line])

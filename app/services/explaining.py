@@ -11,17 +11,18 @@ from app.domain.errors import NotFound
 from app.domain.next_run import first_after, schedule_of
 from app.domain.ports import UnitOfWork
 from app.domain.schedules import Schedule
-from app.domain.tasks import OccurrenceRecord, Task
+from app.domain.tasks import BY_EVENT, OccurrenceRecord, Task
+from app.domain.texts import Text, joined, t
 
 NEAR = timedelta(minutes=1)
 """People ask by the minute: an occurrence this much before the moment asked about is the one they mean."""
 
 _LOOKS_BACK = (NEAR, timedelta(hours=1), timedelta(days=1), timedelta(days=32), timedelta(days=367))
 _SKIPS = {
-    "skipped_overlap": "It was skipped because an earlier run of the task had not ended",
-    "skipped_misfire": "It was skipped because it could not be started in time",
-    "skipped_snooze": "It was skipped because the task was snoozed",
-    "dropped_limit": "It was dropped because a limit was reached",
+    "skipped_overlap": t("It was skipped because an earlier run of the task had not ended"),
+    "skipped_misfire": t("It was skipped because it could not be started in time"),
+    "skipped_snooze": t("It was skipped because the task was snoozed"),
+    "dropped_limit": t("It was dropped because a limit was reached"),
 }
 
 
@@ -59,81 +60,104 @@ def explained(unit: UnitOfWork, task: Task, at: datetime, now: datetime) -> Expl
     last = _last_upto(schedule_of(task), at)
     nominal = last if last is not None and at - last < NEAR else None
     answer = _unrecorded(task, at, nominal, now)
-    if nominal is None:
-        answer += _neighbours(previous, following)
+    if nominal is None and (near := _neighbours(previous, following)):
+        answer = joined(" ", [answer, near])
     return Explanation(at=at, answer=answer, nominal_at=nominal, previous=previous, next=following)
 
 
-def _recorded(unit: UnitOfWork, record: OccurrenceRecord) -> str:
-    opening = f"The occurrence of {rfc3339(record.nominal_at)} "
+def _recorded(unit: UnitOfWork, record: OccurrenceRecord) -> Text:
+    moment = rfc3339(record.nominal_at)
     if record.outcome != "fired":
-        text = opening + "did not run. " + _SKIPS[record.outcome]
-        return f"{text}: {record.reason}." if record.reason else text + "."
+        why = _SKIPS[record.outcome]
+        if not record.reason:
+            return t("The occurrence of {moment} did not run. {why}.", moment=moment, why=why)
+        reason = t(record.reason)
+        return t("The occurrence of {moment} did not run. {why}: {reason}.", moment=moment, why=why, reason=reason)
     if record.run_id is None:
-        return opening + "fired."
+        return t("The occurrence of {moment} fired.", moment=moment)
     try:
         run = unit.runs.get(record.run_id)
     except NotFound:
-        return opening + f"fired as run {record.run_id}, whose record has been removed since."
-    return opening + f"fired as run {run.id}, which is {run.status}."
+        return t(
+            "The occurrence of {moment} fired as run {run}, whose record has been removed since.",
+            moment=moment,
+            run=record.run_id,
+        )
+    return t(
+        "The occurrence of {moment} fired as run {run}, which is {status}.",
+        moment=moment,
+        run=run.id,
+        status=run.status,
+    )
 
 
-def _unrecorded(task: Task, at: datetime, nominal: datetime | None, now: datetime) -> str:
+def _unrecorded(task: Task, at: datetime, nominal: datetime | None, now: datetime) -> Text:
     moment = nominal or at
     for holds, sentence in _reasons(task, moment, now):
         if holds:
             return sentence
     if nominal is None:
-        return "The schedule has no occurrence at this moment."
+        return t("The schedule has no occurrence at this moment.")
     return _expected(task, nominal, now)
 
 
-def _reasons(task: Task, moment: datetime, now: datetime) -> Iterator[tuple[bool, str]]:
+def _reasons(task: Task, moment: datetime, now: datetime) -> Iterator[tuple[bool, Text]]:
     """What keeps a task from running whatever its schedule says, most decisive first."""
     yield (
         moment < task.created_at,
-        f"The task did not exist yet: it was created at {rfc3339(task.created_at)}.",
+        t("The task did not exist yet: it was created at {moment}.", moment=rfc3339(task.created_at)),
     )
-    yield task.schedule_kind == "manual", "The task has no schedule: it runs only when it is started by hand."
+    yield task.schedule_kind == "manual", t("The task has no schedule: it runs only when it is started by hand.")
+    yield task.schedule_kind in BY_EVENT, t("The task has no times: it runs when an event starts it.")
     if task.starts_at is not None:
-        yield moment < task.starts_at, f"The task starts at {rfc3339(task.starts_at)}; nothing fires before."
+        starts = rfc3339(task.starts_at)
+        yield moment < task.starts_at, t("The task starts at {moment}; nothing fires before.", moment=starts)
     if task.ends_at is not None:
-        yield (
-            moment >= task.ends_at,
-            f"The task ended at {rfc3339(task.ends_at)} (ends_at); nothing fires after.",
-        )
-    changed = f"The schedule was set at {rfc3339(task.anchor_at)}; nothing before that moment fires."
+        ends = rfc3339(task.ends_at)
+        yield moment >= task.ends_at, t("The task ended at {moment} (ends_at); nothing fires after.", moment=ends)
+    changed = t("The schedule was set at {moment}; nothing before that moment fires.", moment=rfc3339(task.anchor_at))
     yield moment <= task.anchor_at and task.schedule_kind != "once", changed
-    yield task.status == "canceled", "The task is canceled; its schedule never fires again."
-    yield task.status == "paused", "The task is paused; its schedule does not fire until it is resumed."
-    yield task.status == "completed" and moment > now, "The task is completed; its schedule has ended."
+    yield task.status == "canceled", t("The task is canceled; its schedule never fires again.")
+    yield task.status == "paused", t("The task is paused; its schedule does not fire until it is resumed.")
+    yield task.status == "completed" and moment > now, t("The task is completed; its schedule has ended.")
 
 
-def _expected(task: Task, nominal: datetime, now: datetime) -> str:
-    text = rfc3339(nominal)
+def _expected(task: Task, nominal: datetime, now: datetime) -> Text:
+    moment = rfc3339(nominal)
     if task.snoozed_until is not None and now < nominal < task.snoozed_until:
-        reason = f" ({task.snooze_reason})" if task.snooze_reason else ""
-        return f"The occurrence of {text} will be skipped: snoozed until {rfc3339(task.snoozed_until)}{reason}."
+        until, reason = rfc3339(task.snoozed_until), f" ({task.snooze_reason})" if task.snooze_reason else ""
+        return t(
+            "The occurrence of {moment} will be skipped: snoozed until {until}{reason}.",
+            moment=moment,
+            until=until,
+            reason=reason,
+        )
     if nominal > now:
-        return f"Not yet: the occurrence of {text} is still to come."
+        return t("Not yet: the occurrence of {moment} is still to come.", moment=moment)
     if task.next_run_at is not None and task.next_run_at <= nominal:
         due = task.next_due_at or nominal
         if due > now:
-            return f"Not yet: the occurrence of {text} fires at {rfc3339(due)}, with its jitter."
-        return f"The occurrence of {text} is due, and no scheduler has taken it yet: is beat running?"
-    return (
-        f"The occurrence of {text} has no record: the task was paused or had another schedule then, "
-        "or its record has been removed since."
+            text = t("Not yet: the occurrence of {moment} fires at {due}, with its jitter.")
+            return text.fill(moment=moment, due=rfc3339(due))
+        return t(
+            "The occurrence of {moment} is due, and no scheduler has taken it yet: is beat running?", moment=moment
+        )
+    return t(
+        "The occurrence of {moment} has no record: the task was paused or had another schedule then, "
+        "or its record has been removed since.",
+        moment=moment,
     )
 
 
-def _neighbours(previous: datetime | None, following: datetime | None) -> str:
-    parts = []
+def _neighbours(previous: datetime | None, following: datetime | None) -> Text | None:
+    if previous is not None and following is not None:
+        text = t("Of its occurrences, the one before is at {previous} and the next one is at {next}.")
+        return text.fill(previous=rfc3339(previous), next=rfc3339(following))
     if previous is not None:
-        parts.append(f"the one before is at {rfc3339(previous)}")
+        return t("Of its occurrences, the one before is at {previous}.", previous=rfc3339(previous))
     if following is not None:
-        parts.append(f"the next one is at {rfc3339(following)}")
-    return f" Of its occurrences, {' and '.join(parts)}." if parts else ""
+        return t("Of its occurrences, the next one is at {next}.", next=rfc3339(following))
+    return None
 
 
 def _after(task: Task, at: datetime) -> datetime | None:

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Literal
 
 from app.domain.clock import Clock
+from app.domain.texts import t
 from app.telemetry import emit
 
 LIMIT_SECONDS = 1.0
@@ -108,7 +109,7 @@ class _Call(threading.Thread):
             message = self._check()
         except Exception as error:  # noqa: BLE001 - request boundary: a check may fail in any way its client does
             emit("health.check_failed", check=self.name, error=error)
-            message = "It does not answer"
+            message = t("It does not answer")
         latency = round((time.perf_counter() - started) * 1000, 1)
         self.result = CheckResult(status="unhealthy" if message else "healthy", latency_ms=latency, message=message)
 
@@ -122,5 +123,5 @@ def _ask(probes: Mapping[str, _Probe]) -> dict[str, CheckResult]:
 
 
 def _late() -> CheckResult:
-    message = f"It did not answer within {LIMIT_SECONDS:g} s"
+    message = t("It did not answer within {seconds} s", seconds=f"{LIMIT_SECONDS:g}")
     return CheckResult(status="unhealthy", latency_ms=None, message=message)

@@ -6,14 +6,20 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 
-from app.domain.clock import Clock
+from app.domain.clock import Clock, to_micros
+from app.domain.errors import NotFound
+from app.domain.events import position_at
 from app.domain.execution import RunLedger
 from app.domain.ports import RunQueue, UnitsOfWork
+from app.domain.texts import tn
+from app.services.relay import Relay
 from app.telemetry import emit
 
 SWEEP_SECONDS = 1.0
 PURGE_SECONDS = 60.0
 PURGE_BATCH = 500
+FORGET_AFTER = timedelta(days=1)
+"""How long sessions, revocations and tickets that have run out are kept."""
 PURGE_PAUSE_SECONDS = 0.5
 """Between two batches while there is more to delete, so that work goes on beside it."""
 
@@ -22,19 +28,30 @@ class Housekeeper:
     """Does each chore when its time has come, sooner when it left something; cheap to ask at every tick."""
 
     def __init__(
-        self, *, ledger: RunLedger, units: UnitsOfWork, queue: RunQueue, clock: Clock, retention_days: int
+        self,
+        *,
+        ledger: RunLedger,
+        units: UnitsOfWork,
+        queue: RunQueue,
+        clock: Clock,
+        retention_days: int,
+        events: EventUpkeep | None = None,
     ) -> None:
         self._ledger = ledger
         self._units = units
         self._queue = queue
         self._clock = clock
         self._retention = timedelta(days=retention_days)
+        self._events = events
         self._due: dict[str, float] = {}
 
     def look(self) -> None:
         """Do what has come due."""
         self._every("sweep", SWEEP_SECONDS, self.sweep)
         self._every("purge", PURGE_SECONDS, self.purge)
+        if self._events is not None:
+            self._every("relay", SWEEP_SECONDS, self._events.carry)
+            self._every("trim", PURGE_SECONDS, self._events.trim)
 
     def _every(self, name: str, seconds: float, chore: Callable[[], bool]) -> None:
         now = time.monotonic()
@@ -52,12 +69,40 @@ class Housekeeper:
         return False
 
     def purge(self) -> bool:
-        """Delete a batch of runs that ended before the retention; whether there may be more. Occurrences stay."""
+        """Delete a batch of runs that ended before the retention; whether there may be more. Occurrences stay.
+
+        Tokens that ran out are forgotten with them.
+        """
         with self._units() as unit:
-            purged = unit.runs.purge(self._clock.now() - self._retention, PURGE_BATCH)
+            now = self._clock.now()
+            purged = unit.runs.purge(now - self._retention, PURGE_BATCH)
+            unit.agents.forget(now - FORGET_AFTER)
         if purged:
             emit("run.purged", runs=purged)
         return purged == PURGE_BATCH
+
+
+class EventUpkeep:
+    """What beat does for events: see that they reach Redis, and delete the old ones."""
+
+    def __init__(self, *, units: UnitsOfWork, clock: Clock, retention_days: int, relay: Relay | None = None) -> None:
+        self._units = units
+        self._clock = clock
+        self._retention = timedelta(days=retention_days)
+        self._relay = relay
+
+    def carry(self) -> bool:
+        """Have carried on what whoever published it could not; nothing is ever left to do at once."""
+        return self._relay is not None and self._relay.look()
+
+    def trim(self) -> bool:
+        """Delete a batch of events past the retention; whether there may be more."""
+        border = position_at(to_micros(self._clock.now() - self._retention))
+        with self._units() as unit:
+            trimmed = unit.events.trim(border, PURGE_BATCH)
+        if trimmed:
+            emit("event.trimmed", events=trimmed)
+        return trimmed == PURGE_BATCH
 
 
 class TaskPauser:
@@ -72,4 +117,14 @@ class TaskPauser:
         with self._units(read_only=True) as unit:
             outcomes = unit.runs.last_outcomes(task_id, limit)
         if outcomes == ["failed"] * limit:
-            self._pause(task_id, f"Its last {limit} runs failed")
+            self._pause(task_id, tn("Its last run failed", "Its last {count} runs failed", limit))
+
+    def lost(self, task_id: str) -> None:
+        """A run of the task has failed because its workers died: nobody who knew its limit is left to count."""
+        with self._units(read_only=True) as unit:
+            try:
+                limit = unit.tasks.get(task_id).pause_after_failures
+            except NotFound:
+                return
+        if limit is not None:
+            self.failed(task_id, limit)

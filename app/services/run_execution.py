@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from random import random
@@ -13,16 +13,19 @@ import orjson
 
 from app.domain.clock import SECOND, from_micros, rfc3339
 from app.domain.errors import NotFound
+from app.domain.events import led_by, run_depth
 from app.domain.execution import Claimed, Line, Settlement
 from app.domain.json_text import to_json
-from app.domain.pipelines.model import Step
+from app.domain.pipelines.model import SECRETS, Step
 from app.domain.pipelines.outcome import Failed, GoOn, Tries, TryRunAgain, TryStepAgain, after_failure
 from app.domain.pipelines.plan import Plan
 from app.domain.pipelines.progress import Progress
 from app.domain.ports import Tools
 from app.domain.runs import RunError
-from app.services.steps import LogLines, call, encode, holds, render
-from ordinaut import Tool, ToolCall
+from app.domain.texts import t
+from app.domain.veil import Veil
+from app.services.steps import LogLines, call, encode, holds, lend, not_allowed, render
+from ordinaut import Caller, Tool, ToolCall
 
 PENDING_LIMIT = 2 * 1024 * 1024
 """Bytes of outputs that may wait in memory for a commit."""
@@ -45,6 +48,12 @@ class Desk(Protocol):
     def ended(self, execution: RunExecution) -> None:
         """The call has ended, in time."""
 
+    def caller(self, agent_id: str) -> Caller:
+        """The agent in whose name a run acts."""
+
+    def secrets(self, names: Sequence[str]) -> Mapping[str, str]:
+        """The values of secrets."""
+
     @property
     def stopping(self) -> bool:
         """Whether the worker is going away."""
@@ -58,6 +67,7 @@ class RunExecution:
         fresh: Whether a step with an effect has been called since the last commit.
         urgent: Whether one has been called at all: its settlement does not wait for company.
         cancelled: Somebody wants it stopped.
+        veil: Hides the secrets that were lent to a step; None while there were none.
         stop_call: Tells a running tool to return; set with `cancelled` and when time is up.
     """
 
@@ -78,6 +88,7 @@ class RunExecution:
     step: Step | None = None
     attempt: int = 0
     step_began: str = ""
+    veil: Veil | None = None
 
     @classmethod
     def begin(cls, run: Claimed, plan: Plan, progress: Progress, *, desk: Desk, tools: Tools) -> RunExecution:
@@ -124,7 +135,7 @@ class RunExecution:
                 "nominal_at": None if run.nominal_at is None else rfc3339(from_micros(run.nominal_at)),
                 "scheduled_for": rfc3339(from_micros(run.scheduled_for)),
             },
-            "event": None,
+            "event": run.event,
         }
 
     def _interrupted(self, step: Step) -> Settlement | None:
@@ -156,13 +167,27 @@ class RunExecution:
             return None
         if isinstance(verdict, Failed):
             return self._failed(step, verdict)
-        arguments = render(step, scope, self.tools)
+        arguments = self._rendered(step, scope)
         if isinstance(arguments, Failed):
             return self._failed(step, arguments)
         return self._call(step, arguments)
 
+    def _rendered(self, step: Step, scope: dict[str, Any]) -> Any:
+        """The step's arguments, with the secrets that it names and its agent may use; or Failed."""
+        if not step.secrets:
+            return render(step, scope, self.tools)
+        lent = lend(step, self.desk.caller(self.plan.caller), self.desk.secrets)
+        if isinstance(lent, Failed):
+            return lent
+        self.veil = self.veil or Veil()
+        self.veil.hide(lent.values())
+        arguments = render(step, {**scope, SECRETS: lent}, self.tools)
+        return self.veil.failed(arguments) if isinstance(arguments, Failed) else arguments
+
     def _call(self, step: Step, arguments: Mapping[str, Any]) -> Settlement | None:
         tool = self.tools.get(step.uses)
+        if (refused := not_allowed(tool, self.desk.caller(self.plan.caller), step)) is not None:
+            return self._failed(step, refused)
         if tool.pure:
             given: dict[str, Any] = {"input": arguments}
         elif self.desk.stopping:
@@ -193,18 +218,31 @@ class RunExecution:
             arguments=arguments,
             idempotency_key=f"{self.run.id}:{step.id}",
             deadline=deadline,
-            caller=self.plan.caller,
+            caller=self.desk.caller(self.plan.caller),
             log=LogLines(self._add).bound(step.id),
             should_stop=self._should_stop,
         )
         self.desk.began(self, deadline)
         try:
-            outcome = call(tool, request, step)
+            with led_by(run_depth(self.run.event)):
+                outcome = call(tool, request, step, self.veil)
         finally:
             self.desk.ended(self)
         self.fresh = not tool.pure
         self.urgent = self.urgent or self.fresh
-        return outcome if isinstance(outcome, Failed) else encode(outcome.output, step, tool)
+        return self._veiled(outcome if isinstance(outcome, Failed) else self._encoded(outcome.output, step, tool))
+
+    def _encoded(self, output: Any, step: Step, tool: Tool) -> tuple[bytes, Any] | Failed:
+        return encode(output if self.veil is None else self.veil.clean(output), step, tool)
+
+    def _veiled(self, outcome: tuple[bytes, Any] | Failed) -> tuple[bytes, Any] | Failed:
+        """The outcome without secrets; what only JSON could read, such as a dataclass, is looked at once more."""
+        if self.veil is None:
+            return outcome
+        if isinstance(outcome, Failed):
+            return self.veil.failed(outcome)
+        value = self.veil.clean(orjson.loads(outcome[0]))
+        return orjson.dumps(value), value
 
     def _should_stop(self) -> bool:
         return self.stop_call
@@ -224,12 +262,12 @@ class RunExecution:
         step = self.step
         if step is None or time.monotonic() >= self.deadline:
             return self.settle_failed(self._run_timed_out(), step)
-        message = f"Step {step.id} did not end within {step.timeout_seconds:g} s"
+        message = t("Step {step} did not end within {seconds} s", step=step.id, seconds=f"{step.timeout_seconds:g}")
         settled = self._failed(step, Failed(RunError(type="timeout", message=message, step_id=step.id)))
         return settled or self._queued("step_timed_out", delay=0.0, returned=True)
 
     def _run_timed_out(self) -> RunError:
-        message = f"The run did not end within {self.plan.timeout_seconds} s"
+        message = t("The run did not end within {seconds} s", seconds=self.plan.timeout_seconds)
         return RunError(type="run_timeout", message=message, step_id=self.step.id if self.step else None)
 
     def settle_failed(self, error: RunError, step: Step | None) -> Settlement:
@@ -278,7 +316,7 @@ class RunExecution:
         self._add("step", body)
 
     def _add(self, kind: str, body: dict[str, Any]) -> None:
-        self.lines.append((micros(), kind, body))
+        self.lines.append((micros(), kind, body if self.veil is None else self.veil.clean(body)))
 
     def take_lines(self) -> list[Line]:
         """The lines to commit; they are the journal's from now on."""

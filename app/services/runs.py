@@ -9,12 +9,20 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
+from app.domain.access import owner_filter
 from app.domain.clock import Clock
 from app.domain.errors import Conflict, NotFound, Unavailable
+from app.domain.events import run_depth
 from app.domain.journal import StepView, fold_steps
 from app.domain.paging import Page
 from app.domain.ports import UnitsOfWork
 from app.domain.runs import ENDED, Record, Run, RunFilter, RunStats
+from app.domain.texts import t
+from app.services.audit_trail import entry
+from app.services.lifecycle import Herald, run_facts
+from app.services.ownership import may_see, run_changed, run_seen, visible_runs
+from app.telemetry import emit
+from ordinaut import Caller
 
 HEARTBEAT_SECONDS = 12.0
 """Longest silence of a stream; proxies cut at 15 s and more."""
@@ -82,76 +90,85 @@ class Window:
 class RunService:
     """The use cases of runs."""
 
-    def __init__(self, *, units: UnitsOfWork, clock: Clock, hub: Hub) -> None:
+    def __init__(self, *, units: UnitsOfWork, clock: Clock, hub: Hub, herald: Herald | None = None) -> None:
+        self._herald = herald or Herald.silent(clock)
         self._units = units
         self._clock = clock
         self._hub = hub
 
-    def get(self, run_id: str) -> tuple[Run, list[StepView]]:
+    def get(self, run_id: str, *, caller: Caller) -> tuple[Run, list[StepView]]:
         """The run with its steps, or NotFound."""
         with self._units(read_only=True) as unit:
-            run = unit.runs.get(run_id)
+            run = run_seen(unit, unit.runs.get(run_id), caller)
             return run, list(fold_steps(unit.runs.journal(run_id)).values())
 
-    def page(self, where: RunFilter, *, limit: int, offset: int) -> Page[Run]:
-        """Runs, newest first."""
+    def page(self, where: RunFilter, *, caller: Caller, limit: int, offset: int) -> Page[Run]:
+        """Runs that the caller may see, newest first."""
         with self._units(read_only=True) as unit:
-            return unit.runs.page(where, limit=limit, offset=offset)
+            return unit.runs.page(visible_runs(where, caller), limit=limit, offset=offset)
 
-    def steps(self, run_id: str) -> list[StepView]:
+    def steps(self, run_id: str, *, caller: Caller) -> list[StepView]:
         """The steps that have begun, in that order, or NotFound."""
-        return self.get(run_id)[1]
+        return self.get(run_id, caller=caller)[1]
 
-    def logs(self, run_id: str, *, limit: int, offset: int) -> Page[Record]:
+    def logs(self, run_id: str, *, caller: Caller, limit: int, offset: int) -> Page[Record]:
         """Log lines, oldest first, or NotFound."""
         with self._units(read_only=True) as unit:
-            unit.runs.get(run_id)
+            run_seen(unit, unit.runs.get(run_id), caller)
             lines = [record for record in unit.runs.journal(run_id) if record.kind == "log"]
         return Page(tuple(lines[offset : offset + limit]), len(lines), limit, offset)
 
-    def latest(self, task_id: str) -> Run:
+    def latest(self, task_id: str, *, caller: Caller) -> Run:
         """The task's newest run; NotFound when there is no such task or it never ran."""
         with self._units(read_only=True) as unit:
-            unit.tasks.get(task_id)
+            may_see(unit.tasks.get(task_id), caller)
             run = unit.runs.latest(task_id)
         if run is None:
-            raise NotFound("This task has no runs yet", task_id=task_id)
+            raise NotFound(t("This task has no runs yet"), task_id=task_id)
         return run
 
-    def stats(self, task_id: str, *, days: int) -> Window:
+    def stats(self, task_id: str, *, caller: Caller, days: int) -> Window:
         """One task's runs counted over the last `days`, or NotFound."""
         since = self._clock.now() - timedelta(days=days)
         with self._units(read_only=True) as unit:
-            unit.tasks.get(task_id)
+            may_see(unit.tasks.get(task_id), caller)
             return Window(days, since, unit.runs.stats(since=since, task_id=task_id))
 
-    def summary(self, *, days: int) -> Window:
-        """All runs counted over the last `days`."""
+    def summary(self, *, caller: Caller, days: int) -> Window:
+        """The runs that the caller may see, counted over the last `days`."""
         since = self._clock.now() - timedelta(days=days)
         with self._units(read_only=True) as unit:
-            return Window(days, since, unit.runs.stats(since=since))
+            return Window(days, since, unit.runs.stats(since=since, owner=owner_filter(caller)))
 
-    def cancel(self, run_id: str) -> Cancelled:
+    def cancel(self, run_id: str, *, caller: Caller) -> Cancelled:
         """End a run that no worker holds, or ask the worker that holds it to stop.
 
         Raises:
             NotFound: there is no such run.
+            Forbidden: its task is another agent's.
             Conflict: it has ended already.
         """
         with self._units() as unit:
-            run = unit.runs.get(run_id)
+            telling = self._herald.opened(unit, "run.canceled")
+            run = run_changed(unit, unit.runs.get(run_id), caller)
             now = self._clock.now()
             # Twice, since a worker may give the run back between the two questions.
             for _ in range(2 if run.status not in ENDED else 0):
                 if unit.runs.cancel_queued(run_id, now):
+                    unit.audit.add(entry(now, caller, "run.canceled", run_id))
+                    telling.tell("run.canceled", run_facts(run, "canceled"), depth=run_depth(run.event))
+                    unit.after_commit(lambda: emit("run.ended", run_id=run_id, status="canceled"))
                     return Cancelled(run_id, "canceled")
                 if unit.runs.request_cancel(run_id, now):
+                    unit.audit.add(entry(now, caller, "run.cancel_requested", run_id))
                     return Cancelled(run_id, "running")
             run = unit.runs.get(run_id)
-        raise Conflict(f"The run cannot be canceled: it is {run.status}", run_id=run_id, status=run.status)
+        message = t("The run cannot be canceled: it is {status}", status=run.status)
+        raise Conflict(message, run_id=run_id, status=run.status)
 
-    def wait(self, run_id: str, *, timeout: float) -> Waited:
+    def wait(self, run_id: str, *, caller: Caller, timeout: float) -> Waited:
         """The run once it has ended, or as it stands after `timeout` seconds (at most 50), or NotFound."""
+        self._run(run_id, caller)
         deadline = time.monotonic() + min(timeout, WAIT_LIMIT_SECONDS)
         with self._hub.watch(run_id) as watch:
             while True:
@@ -162,13 +179,13 @@ class RunService:
                 if left <= 0 or watch.wait((run.journal_length, run.status), left) == "stopping":
                     return Waited(run, timed_out=True)
 
-    def stream(self, run_id: str, *, after: int | None) -> Iterator[Signal]:
+    def stream(self, run_id: str, *, caller: Caller, after: int | None) -> Iterator[Signal]:
         """What happens to a run from record `after` on, until it ends or the process stops.
 
         Without `after` it begins with a record 0 that says the run was queued. A heartbeat comes at least
         every 12 s, also while the database is away. NotFound is raised here, before anything is sent.
         """
-        run = self._run(run_id)
+        run = self._run(run_id, caller)
         return self._signals(run, after)
 
     def _signals(self, run: Run, after: int | None) -> Iterator[Signal]:
@@ -201,9 +218,11 @@ class RunService:
         except Unavailable:
             return AWAY, []
 
-    def _run(self, run_id: str) -> Run:
+    def _run(self, run_id: str, caller: Caller | None = None) -> Run:
+        """The run; those who look again have been let in before."""
         with self._units(read_only=True) as unit:
-            return unit.runs.get(run_id)
+            run = unit.runs.get(run_id)
+            return run if caller is None else run_seen(unit, run, caller)
 
 
 AWAY: State = (-1, "")

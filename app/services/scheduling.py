@@ -12,6 +12,7 @@ from app.domain.occurrences import Verdict, judge
 from app.domain.ports import RunQueue, UnitOfWork, UnitsOfWork
 from app.domain.runs import NewRun
 from app.domain.tasks import OccurrenceRecord, Task
+from app.services.lifecycle import Herald, task_facts
 from app.telemetry import emit
 
 BATCH = 200
@@ -27,7 +28,8 @@ RINGS = 4
 class SchedulingService:
     """Any number may tick at once: due rows are locked, and an occurrence has one row in the store."""
 
-    def __init__(self, *, units: UnitsOfWork, queue: RunQueue, clock: Clock) -> None:
+    def __init__(self, *, units: UnitsOfWork, queue: RunQueue, clock: Clock, herald: Herald | None = None) -> None:
+        self._herald = herald or Herald.silent(clock, queue)
         self._units = units
         self._queue = queue
         self._clock = clock
@@ -51,6 +53,7 @@ class SchedulingService:
     def _fire(self, now: datetime) -> float:
         """One bounded batch of due tasks, in one transaction."""
         with self._units() as unit:
+            telling = self._herald.opened(unit, "task.completed")
             verdicts = self._judged(unit, now)
             tasks = {verdict.task.id: verdict.task for verdict in verdicts}
             # An edited schedule may come upon a moment that has its row already: that one has been dealt with.
@@ -60,6 +63,9 @@ class SchedulingService:
             runs = [_new_run(tasks[record.task_id], record) for record in records if record.outcome == "fired"]
             unit.runs.add(runs, now)
             unit.tasks.advance(list(tasks.values()))
+            for task in tasks.values():
+                if task.status == "completed":
+                    telling.tell("task.completed", task_facts(task))
         if runs:
             self._queue.ring(min(len(runs), RINGS))
         for record in records:

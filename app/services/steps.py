@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from asyncio import CancelledError
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
 from typing import Any
 
 import orjson
 
 from app.domain.conditions import Condition
-from app.domain.errors import NotFound
+from app.domain.errors import NotFound, Unprocessable
 from app.domain.pipelines.model import Step
 from app.domain.pipelines.outcome import Failed, Succeeded
 from app.domain.ports import Tools
 from app.domain.runs import RunError
+from app.domain.scopes import USE_SECRETS
 from app.domain.templates import TemplateError
+from app.domain.texts import t
+from app.domain.veil import Veil
 from app.telemetry import emit
-from ordinaut import Tool, ToolCall, ToolFailed
+from ordinaut import Caller, Tool, ToolCall, ToolFailed
+
+DEFAULT_SCOPE = "tools:invoke"
 
 LONGEST_WAIT = 86_400.0
 """Seconds of another side's Retry-After that are honoured."""
@@ -35,6 +40,34 @@ def holds(condition: Condition | None, scope: Mapping[str, Any], step: Step) -> 
         return _template_failed(error, step)
 
 
+def not_allowed(tool: Tool, caller: Caller, step: Step) -> Failed | None:
+    """Why the run's agent may not call the tool; what a pipeline may always do takes no scope of its own."""
+    if tool.scope == DEFAULT_SCOPE or caller.may(tool.scope):
+        return None
+    return _forbidden(tool.scope, step)
+
+
+def lend(step: Step, caller: Caller, look: Callable[[Sequence[str]], Mapping[str, str]]) -> Mapping[str, str] | Failed:
+    """The secrets that the step's arguments name."""
+    if not caller.may(USE_SECRETS):
+        return _forbidden(USE_SECRETS, step)
+    try:
+        values = look(step.secrets)
+    except Unprocessable as error:
+        return Failed(RunError(type="secret_unavailable", message=error.message, step_id=step.id), False)
+    missing = [name for name in step.secrets if name not in values]
+    if not missing:
+        return values
+    message = t("There is no secret named {name}", name=missing[0])
+    return Failed(RunError(type="secret_unavailable", message=message, step_id=step.id), False)
+
+
+def _forbidden(scope: str, step: Step) -> Failed:
+    message = t("The task's agent does not hold the scope {scope}", scope=scope)
+    details = {"required_scopes": [scope]}
+    return Failed(RunError(type="forbidden", message=message, step_id=step.id, details=details), False)
+
+
 def render(step: Step, scope: Mapping[str, Any], tools: Tools) -> Any:
     """The step's arguments, valid for its tool; or Failed."""
     try:
@@ -48,22 +81,22 @@ def render(step: Step, scope: Mapping[str, Any], tools: Tools) -> Any:
     if not problems:
         return arguments
     listed = [{"pointer": one.pointer, "message": one.message} for one in problems[:20]]
-    message = f"The arguments of {step.uses} are not valid: {problems[0].message}"
+    message = t("The arguments of {tool} are not valid: {problem}", tool=step.uses, problem=problems[0].message)
     return Failed(
         RunError(type="invalid_arguments", message=message, step_id=step.id, details={"errors": listed}),
         False,
     )
 
 
-def call(tool: Tool, request: ToolCall, step: Step) -> Succeeded | Failed:
-    """Call the tool. This is the step boundary: whatever it raises becomes an outcome."""
+def call(tool: Tool, request: ToolCall, step: Step, veil: Veil | None = None) -> Succeeded | Failed:
+    """Call the tool. This is the step boundary: whatever it raises becomes an outcome, told through the veil."""
     try:
         return Succeeded(tool.run(request))
     except ToolFailed as failure:
         return failed(failure, step)
     except (Exception, SystemExit, CancelledError, GeneratorExit) as error:  # noqa: BLE001 - a tool may raise anything
-        emit("step.crashed", step_id=step.id, tool=tool.name, error=error)
-        message = f"{tool.name} failed with {type(error).__name__}"
+        emit("step.crashed", step_id=step.id, tool=tool.name, error=veil.error(error) if veil else error)
+        message = t("{tool} failed with {kind}", tool=tool.name, kind=type(error).__name__)
         return Failed(RunError(type="tool_crashed", message=message, step_id=step.id))
 
 
@@ -86,7 +119,7 @@ def encode(output: Any, step: Step, tool: Tool) -> tuple[bytes, Any] | Failed:
     try:
         text = orjson.dumps(output, option=orjson.OPT_NON_STR_KEYS)
     except (TypeError, ValueError) as error:
-        message = f"{step.uses} returned what JSON cannot hold: {error}"
+        message = t("{tool} returned what JSON cannot hold: {error}", tool=step.uses, error=error)
         return Failed(RunError(type="invalid_output", message=message, step_id=step.id), False)
     if len(text) > OUTPUT_LIMIT:
         output = {"truncated": True, "bytes": len(text), "excerpt": text[:8192].decode(errors="ignore")}
@@ -96,7 +129,12 @@ def encode(output: Any, step: Step, tool: Tool) -> tuple[bytes, Any] | Failed:
 
 def _template_failed(error: TemplateError, step: Step) -> Failed:
     # The same data gives the same result: another try is of no use.
-    return Failed(RunError(type="template_error", message=f"Step {step.id}: {error.message}", step_id=step.id), False)
+    return Failed(
+        RunError(
+            type="template_error", message=t("Step {step}: {error}", step=step.id, error=error.message), step_id=step.id
+        ),
+        False,
+    )
 
 
 class LogLines:
@@ -119,7 +157,7 @@ class LogLines:
             if self._left > 0:
                 self._add("log", {"level": level, "message": message[: self.LENGTH], "step_id": step_id})
             elif self._left == 0:
-                text = f"More than {self.LIMIT} lines: the rest is left out"
+                text = t("More than {limit} lines: the rest is left out", limit=self.LIMIT)
                 self._add("log", {"level": "warning", "message": text, "step_id": step_id})
 
         return log

@@ -13,7 +13,8 @@ from app.domain.ids import new_id
 from app.domain.next_run import MOMENT, aimed_at, first_after, schedule_of, used_up
 from app.domain.pipelines.validate import validate_pipeline
 from app.domain.ports import Tools
-from app.domain.tasks import Task, TaskStatus
+from app.domain.tasks import BY_EVENT, TIMELESS, Task, TaskStatus
+from app.domain.texts import t, tn
 
 SCHEDULE = ("schedule_kind", "schedule_expr", "timezone")
 WINDOW = ("starts_at", "ends_at", "max_runs", "jitter_seconds")
@@ -95,7 +96,7 @@ class TaskDrafts:
         findings = _Findings(list(found))
         task = _fresh(given, caller, now, task_id or new_id())
         if task.status not in ("active", "paused"):
-            findings.errors.append(Problem("/status", "'status' of a new task must be active or paused"))
+            findings.errors.append(Problem("/status", t("'status' of a new task must be active or paused")))
         if "schedule_kind" in given:
             self._check_schedule(task, findings)
         self._check_pipeline(task, findings)
@@ -133,7 +134,9 @@ class TaskDrafts:
         if findings.fields & {"schedule_kind", "schedule_expr"}:
             return
         if task.schedule_kind == "manual" and task.schedule_expr is not None:
-            problem = Problem("/schedule_expr", "A manual task has no 'schedule_expr'", "Leave it out or send null")
+            problem = Problem(
+                "/schedule_expr", t("A manual task has no 'schedule_expr'"), t("Leave it out or send null")
+            )
             findings.errors.append(problem)
         try:
             schedule_of(task)
@@ -166,7 +169,7 @@ def _edited(current: Task, given: Mapping[str, Any], now: datetime) -> Task:
 
 def _check_window(task: Task, findings: _Findings) -> None:
     if task.starts_at is not None and task.ends_at is not None and task.starts_at >= task.ends_at:
-        findings.errors.append(Problem("/ends_at", "'ends_at' must be later than 'starts_at'"))
+        findings.errors.append(Problem("/ends_at", t("'ends_at' must be later than 'starts_at'")))
 
 
 def _since(task: Task, now: datetime) -> datetime:
@@ -176,7 +179,7 @@ def _since(task: Task, now: datetime) -> datetime:
 
 def _planned(task: Task, since: datetime, findings: _Findings) -> Task:
     """The task aimed at its first time after `since`; a paused one must have such a time as well."""
-    if task.schedule_kind == "manual":
+    if task.schedule_kind in TIMELESS:
         return aimed_at(task, None)
     nominal = first_after(task, since)
     if nominal is None:
@@ -187,17 +190,21 @@ def _planned(task: Task, since: datetime, findings: _Findings) -> Task:
 def _never(task: Task, since: datetime) -> Problem:
     """Why a schedule has no time to come, at the field that is to blame."""
     if used_up(task):
-        return Problem("/max_runs", f"The task has had {task.fired_count} runs already", "Raise or clear 'max_runs'")
+        return Problem(
+            "/max_runs",
+            tn("The task has had its run already", "The task has had {count} runs already", task.fired_count),
+            t("Raise or clear 'max_runs'"),
+        )
     endless = replace(task, ends_at=None)
     nominal = first_after(endless, since)
     if nominal is not None:
-        text = f"The schedule has no time before 'ends_at'; its next one would be {rfc3339(nominal)}"
+        text = t("The schedule has no time before 'ends_at'; its next one would be {moment}", moment=rfc3339(nominal))
         return Problem("/ends_at", text)
     if task.starts_at is not None and first_after(replace(endless, starts_at=None), since) is not None:
-        return Problem("/starts_at", "The schedule has no time at or after 'starts_at'")
+        return Problem("/starts_at", t("The schedule has no time at or after 'starts_at'"))
     if task.schedule_kind == "once":
-        return Problem("/schedule_expr", "The moment lies in the past", "Give a moment in the future")
-    return Problem("/schedule_expr", "The schedule never fires")
+        return Problem("/schedule_expr", t("The moment lies in the past"), t("Give a moment in the future"))
+    return Problem("/schedule_expr", t("The schedule never fires"))
 
 
 def _aimed(current: Task, task: Task, touched: set[str], findings: _Findings) -> Task:
@@ -226,9 +233,9 @@ def _status_after(current: Task, task: Task, touched: set[str]) -> TaskStatus:
     if task.status == current.status:
         return _revived(task, touched) if task.status == "completed" else task.status
     if task.status == "completed":
-        raise InvalidInput.at("/status", "'status' becomes completed by itself, when the schedule has ended")
+        raise InvalidInput.at("/status", t("'status' becomes completed by itself, when the schedule has ended"))
     if current.status == "canceled" or (current.status == "completed" and task.status == "paused"):
-        text = f"A {current.status} task cannot become {task.status}"
+        text = t("A {before} task cannot become {after}", before=current.status, after=task.status)
         raise Conflict(text, task_id=current.id, status=current.status, requested=task.status)
     return task.status
 
@@ -237,5 +244,7 @@ def _revived(task: Task, touched: set[str]) -> TaskStatus:
     """A completed task lives again with a new schedule, or when a wider window gives it another time."""
     if touched & set(SCHEDULE):
         return "active"
-    wider = touched & set(WINDOW) and first_after(task, task.updated_at) is not None
+    if not touched & set(WINDOW):
+        return "completed"
+    wider = not used_up(task) if task.schedule_kind in BY_EVENT else first_after(task, task.updated_at) is not None
     return "active" if wider else "completed"

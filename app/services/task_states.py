@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from app.domain.clock import rfc3339
 from app.domain.errors import Conflict, InvalidInput
 from app.domain.next_run import aimed_at, first_after
-from app.domain.tasks import Task
+from app.domain.tasks import TIMELESS, Task
+from app.domain.texts import t
 
 MAX_SNOOZE = timedelta(seconds=604_800)
 """A week."""
@@ -29,10 +30,10 @@ def paused(task: Task) -> Change:
         Conflict: the task is completed or canceled.
     """
     if task.status == "paused":
-        return Change(task, "Task is already paused")
+        return Change(task, t("Task is already paused"))
     if task.status != "active":
-        raise _refused(task, "paused", f"A {task.status} task has no schedule to pause")
-    return Change(replace(aimed_at(task, None), status="paused"), "Task paused")
+        raise _refused(task, "paused", t("A {status} task has no schedule to pause", status=task.status))
+    return Change(replace(aimed_at(task, None), status="paused"), t("Task paused"))
 
 
 def resumed(task: Task, now: datetime) -> Change:
@@ -43,21 +44,21 @@ def resumed(task: Task, now: datetime) -> Change:
     """
     if task.status == "active":
         if task.snoozed_until is None or task.snoozed_until <= now:
-            return Change(task, "Task is already active")
-        return Change(_awake(task), "Task resumed: its snooze is over")
+            return Change(task, t("Task is already active"))
+        return Change(_awake(task), t("Task resumed: its snooze is over"))
     if task.status != "paused":
-        raise _refused(task, "active", f"A {task.status} task cannot be resumed")
+        raise _refused(task, "active", t("A {status} task cannot be resumed", status=task.status))
     nominal = first_after(task, now)
-    if nominal is None and task.schedule_kind != "manual":
-        raise _refused(task, "active", "The task's schedule has no time to come; give it a new one")
-    return Change(replace(aimed_at(_awake(task), nominal), status="active"), "Task resumed")
+    if nominal is None and task.schedule_kind not in TIMELESS:
+        raise _refused(task, "active", t("The task's schedule has no time to come; give it a new one"))
+    return Change(replace(aimed_at(_awake(task), nominal), status="active"), t("Task resumed"))
 
 
 def canceled(task: Task) -> Change:
     """End the task for good; runs that are queued or running go on."""
     if task.status == "canceled":
-        return Change(task, "Task is already canceled")
-    return Change(replace(aimed_at(task, None), status="canceled"), "Task canceled")
+        return Change(task, t("Task is already canceled"))
+    return Change(replace(aimed_at(task, None), status="canceled"), t("Task canceled"))
 
 
 def snoozed(task: Task, until: datetime, reason: str | None) -> Change:
@@ -68,9 +69,9 @@ def snoozed(task: Task, until: datetime, reason: str | None) -> Change:
     """
     if task.status in ("completed", "canceled") or task.schedule_kind == "manual":
         kind = "manual" if task.schedule_kind == "manual" else task.status
-        raise _refused(task, "snoozed", f"A {kind} task has no occurrences to skip")
+        raise _refused(task, "snoozed", t("A {status} task has no occurrences to skip", status=kind))
     changed = replace(task, snoozed_until=until, snooze_reason=reason)
-    return Change(changed, f"Task snoozed until {rfc3339(until)}")
+    return Change(changed, t("Task snoozed until {until}", until=rfc3339(until)))
 
 
 def snooze_end(now: datetime, delay_seconds: int | None, until: datetime | None) -> datetime:
@@ -80,16 +81,16 @@ def snooze_end(now: datetime, delay_seconds: int | None, until: datetime | None)
         InvalidInput: at the member to mend.
     """
     if (delay_seconds is None) == (until is None):
-        raise InvalidInput.at("/delay_seconds", "Give either 'delay_seconds' or 'until'")
+        raise InvalidInput.at("/delay_seconds", t("Give either 'delay_seconds' or 'until'"))
     if delay_seconds is not None:
         if not 1 <= delay_seconds <= MAX_SNOOZE.total_seconds():
-            raise InvalidInput.at("/delay_seconds", "'delay_seconds' must be from 1 to 604800")
+            raise InvalidInput.at("/delay_seconds", t("'delay_seconds' must be from 1 to 604800"))
         return now + timedelta(seconds=delay_seconds)
     assert until is not None
     if until <= now:
-        raise InvalidInput.at("/until", "'until' must lie in the future")
+        raise InvalidInput.at("/until", t("'until' must lie in the future"))
     if until - now > MAX_SNOOZE:
-        raise InvalidInput.at("/until", "'until' may be at most 7 days (604800 seconds) ahead")
+        raise InvalidInput.at("/until", t("'until' may be at most 7 days (604800 seconds) ahead"))
     return until
 
 

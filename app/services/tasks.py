@@ -9,21 +9,28 @@ from datetime import datetime
 from typing import Any
 
 from app.domain.clock import Clock, rfc3339
-from app.domain.errors import Conflict, InvalidInput, NotFound, PreconditionFailed, Problem, Unprocessable
+from app.domain.errors import Conflict, InvalidInput, NotFound, PreconditionFailed, Problem
 from app.domain.ids import new_id
 from app.domain.json_size import json_problem
 from app.domain.paging import Page
 from app.domain.ports import RunQueue, Tools, UnitOfWork, UnitsOfWork
-from app.domain.runs import NewRun, Run
+from app.domain.runs import Run
 from app.domain.schedules import Occurrence
-from app.domain.tasks import Definition, OccurrenceRecord, Task, TaskFilter, definition_document
+from app.domain.tasks import BY_EVENT, Definition, OccurrenceRecord, Task, TaskFilter, definition_document
+from app.domain.texts import joined, t
 from app.services import task_states
+from app.services.audit_trail import SYSTEM, Difference, entry, task_entry
 from app.services.explaining import Explanation, explained
+from app.services.lifecycle import Herald, Telling, check_may_hear, task_facts
+from app.services.ownership import check_owner_named, may_change, may_see, visible
+from app.services.run_requests import RunRequest as RunRequest
+from app.services.run_requests import by_hand, same_wish
 from app.services.schedules import upcoming
 from app.services.task_drafts import STATEFUL, Draft, TaskDrafts, defaults
 from app.services.task_states import Change, snooze_end
 from app.services.tool_fields import id_for, task_fields
 from app.telemetry import emit
+from ordinaut import Caller
 
 PREVIEWED = 10
 """Occurrences that a preview shows."""
@@ -41,44 +48,36 @@ class Preview:
     warnings: tuple[Problem, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunRequest:
-    """A wish to run a task now.
-
-    Attributes:
-        params: Laid over the task's own params when the run starts.
-        key: Asking twice under one key gives one run.
-    """
-
-    params: Mapping[str, Any] | None = None
-    key: str | None = None
-
-
 class TaskService:
     """The use cases of tasks; every write holds the task's row, so that beat and callers take turns."""
 
-    def __init__(self, *, units: UnitsOfWork, tools: Tools, queue: RunQueue, clock: Clock) -> None:
+    def __init__(
+        self, *, units: UnitsOfWork, tools: Tools, queue: RunQueue, clock: Clock, herald: Herald | None = None
+    ) -> None:
+        self._herald = herald or Herald.silent(clock, queue)
         self._units = units
         self._queue = queue
         self._clock = clock
         self._drafts = TaskDrafts(tools=tools)
 
-    def create(self, fields: Mapping[str, Any], *, caller: str, found: Sequence[Problem] = ()) -> Task:
+    def create(self, fields: Mapping[str, Any], *, caller: Caller, found: Sequence[Problem] = ()) -> Task:
         """Store a new task.
 
         Args:
             fields: The editable members of `Task`, as far as given; the rest take their defaults.
-            caller: Becomes `created_by` where the fields name nobody.
+            caller: Becomes `created_by` where the fields name nobody; only an admin may name another.
             found: Problems the wire format has found already; they are raised together with those found here.
 
         Raises:
             InvalidInput: with every problem there is.
+            Forbidden: it names another agent as its owner.
         """
-        draft = self._drafts.new(fields, caller=caller, now=self._clock.now(), found=found)
+        draft = self._new(fields, caller, found)
         with self._units() as unit:
-            return _added(unit, draft.task)
+            telling = self._herald.opened(unit, "task.created")
+            return _added(unit, draft.task, telling, caller)
 
-    def create_by_tool(self, fields: Mapping[str, Any], *, caller: str, idempotency_key: str) -> Mapping[str, Any]:
+    def create_by_tool(self, fields: Mapping[str, Any], *, caller: Caller, idempotency_key: str) -> Mapping[str, Any]:
         """Store the task that a step of a pipeline asks for, once for each key.
 
         Returns:
@@ -89,46 +88,55 @@ class TaskService:
         """
         task_id = id_for(idempotency_key)
         with self._units() as unit:
+            telling = self._herald.opened(unit, "task.created")
             try:
                 task = unit.tasks.get(task_id)
             except NotFound:
                 given, found = task_fields(fields)
-                now = self._clock.now()
-                draft = self._drafts.new(given, caller=caller, now=now, found=found, task_id=task_id)
-                task = _added(unit, draft.task)
+                draft = self._new(given, caller, found, task_id=task_id)
+                task = _added(unit, draft.task, telling, caller)
         next_run = None if task.next_run_at is None else rfc3339(task.next_run_at)
         return {"id": task.id, "title": task.title, "status": task.status, "next_run": next_run}
 
-    def preview(self, fields: Mapping[str, Any], *, caller: str, found: Sequence[Problem] = ()) -> Preview:
+    def preview(self, fields: Mapping[str, Any], *, caller: Caller, found: Sequence[Problem] = ()) -> Preview:
         """What `create` would store; nothing is stored. The same problems are raised."""
-        now = self._clock.now()
-        return self._shown(self._drafts.new(fields, caller=caller, now=now, found=found), now)
+        return self._shown(self._new(fields, caller, found), caller)
 
     def preview_change(
-        self, task_id: str, fields: Mapping[str, Any], *, whole: bool, found: Sequence[Problem] = ()
+        self,
+        task_id: str,
+        fields: Mapping[str, Any],
+        *,
+        caller: Caller,
+        whole: bool,
+        found: Sequence[Problem] = (),
     ) -> Preview:
         """What `replace` (`whole`) or `patch` would make of a task; nothing is stored."""
-        now = self._clock.now()
         with self._units(read_only=True) as unit:
-            current = unit.tasks.get(task_id)
+            current = may_change(unit.tasks.get(task_id), caller)
+        check_owner_named(fields, caller, current.created_by)
         given = _replacement(fields) if whole else fields
-        return self._shown(self._drafts.changed(current, given, now=now, found=found), now)
+        return self._shown(self._drafts.changed(current, given, now=self._clock.now(), found=found), caller)
 
-    def get(self, task_id: str) -> Task:
+    def get(self, task_id: str, *, caller: Caller) -> Task:
         """The task, or NotFound."""
         with self._units(read_only=True) as unit:
-            return unit.tasks.get(task_id)
+            return may_see(unit.tasks.get(task_id), caller)
 
-    def page(self, where: TaskFilter, *, limit: int, offset: int) -> Page[Task]:
-        """Tasks, newest first."""
+    def page(self, where: TaskFilter, *, caller: Caller, limit: int, offset: int) -> Page[Task]:
+        """Tasks that the caller may see, newest first."""
+        seen = visible(where, caller)
+        if seen is None:
+            return Page((), 0, limit, offset)
         with self._units(read_only=True) as unit:
-            return unit.tasks.page(where, limit=limit, offset=offset)
+            return unit.tasks.page(seen, limit=limit, offset=offset)
 
     def replace(
         self,
         task_id: str,
         fields: Mapping[str, Any],
         *,
+        caller: Caller,
         if_match: Versions = None,
         found: Sequence[Problem] = (),
     ) -> Task:
@@ -137,62 +145,73 @@ class TaskService:
         Those left out go back to their defaults, but for `status` and `created_by`.
 
         Raises:
-            NotFound, PreconditionFailed, Conflict; InvalidInput with every problem there is.
+            NotFound, Forbidden, PreconditionFailed, Conflict; InvalidInput with every problem there is.
         """
-        return self.patch(task_id, _replacement(fields), if_match=if_match, found=found)
+        return self.patch(task_id, _replacement(fields), caller=caller, if_match=if_match, found=found)
 
     def patch(
         self,
         task_id: str,
         fields: Mapping[str, Any],
         *,
+        caller: Caller,
         if_match: Versions = None,
         found: Sequence[Problem] = (),
     ) -> Task:
         """Change the given fields. A new schedule counts from now; the past never fires.
 
         Raises:
-            NotFound, PreconditionFailed, Conflict; InvalidInput with every problem there is.
+            NotFound, Forbidden, PreconditionFailed, Conflict; InvalidInput with every problem there is.
         """
         with self._units() as unit:
-            current = _held(unit, task_id, if_match)
+            telling = self._herald.opened(unit, "task.updated")
+            current = _held(unit, task_id, if_match, caller)
+            check_owner_named(fields, caller, current.created_by)
             draft = self._drafts.changed(current, fields, now=self._clock.now(), found=found)
-            return _stored(unit, current, draft.task)
+            check_may_hear(draft.task, caller)
+            return _told(unit, telling, "task.updated", (current, _stored(unit, current, draft.task)), caller)
 
-    def delete(self, task_id: str, *, if_match: Versions = None) -> None:
-        """Remove the task with its runs and occurrences; NotFound, PreconditionFailed."""
+    def delete(self, task_id: str, *, caller: Caller, if_match: Versions = None) -> None:
+        """Remove the task with its runs and occurrences; NotFound, Forbidden, PreconditionFailed."""
         with self._units() as unit:
-            _held(unit, task_id, if_match)
+            telling = self._herald.opened(unit, "task.deleted")
+            task = _held(unit, task_id, if_match, caller)
             unit.tasks.delete(task_id)
+            unit.audit.add(task_entry(self._clock.now(), caller, "task.deleted", before=task, after=None))
+            _triggers_changed(unit, task)
+            telling.tell("task.deleted", task_facts(task))
 
-    def pause(self, task_id: str, *, if_match: Versions = None) -> Change:
+    def pause(self, task_id: str, *, caller: Caller, if_match: Versions = None) -> Change:
         """Stop the schedule until `resume`; runs by hand still work."""
-        return self._turn(task_id, if_match, lambda task, now: task_states.paused(task))
+        return self._turn("task.paused", task_id, (caller, if_match), lambda task, now: task_states.paused(task))
 
     def pause_by_failures(self, task_id: str, reason: str) -> None:
         """Pause a task because its runs keep failing; one that is not active, or not there, is left alone."""
         with self._units() as unit:
+            telling = self._herald.opened(unit, "task.paused")
             try:
                 task = unit.tasks.get(task_id, lock=True)
             except NotFound:
                 return
             if task.status == "active":
                 change = task_states.paused(task)
-                _stored(unit, task, replace(change.task, updated_at=self._clock.now()))
+                stored = _stored(unit, task, replace(change.task, updated_at=self._clock.now()))
+                _told(unit, telling, "task.paused", (task, stored), SYSTEM, reason=reason)
                 unit.after_commit(lambda: emit("task.paused_by_failures", task_id=task_id, reason=reason))
 
-    def resume(self, task_id: str, *, if_match: Versions = None) -> Change:
+    def resume(self, task_id: str, *, caller: Caller, if_match: Versions = None) -> Change:
         """Take a paused or snoozed task up again, from now on."""
-        return self._turn(task_id, if_match, task_states.resumed)
+        return self._turn("task.resumed", task_id, (caller, if_match), task_states.resumed)
 
-    def cancel(self, task_id: str, *, if_match: Versions = None) -> Change:
+    def cancel(self, task_id: str, *, caller: Caller, if_match: Versions = None) -> Change:
         """End the task for good; its queued and running runs go on unless they are cancelled themselves."""
-        return self._turn(task_id, if_match, lambda task, now: task_states.canceled(task))
+        return self._turn("task.canceled", task_id, (caller, if_match), lambda task, now: task_states.canceled(task))
 
     def snooze(
         self,
         task_id: str,
         *,
+        caller: Caller,
         delay_seconds: int | None = None,
         until: datetime | None = None,
         reason: str | None = None,
@@ -202,79 +221,120 @@ class TaskService:
         def asleep(task: Task, now: datetime) -> Change:
             return task_states.snoozed(task, snooze_end(now, delay_seconds, until), reason)
 
-        return self._turn(task_id, None, asleep)
+        return self._turn("task.snoozed", task_id, (caller, None), asleep)
 
-    def run_now(self, task_id: str, wish: RunRequest, *, request_id: str) -> tuple[Run, bool]:
+    def run_now(self, task_id: str, wish: RunRequest, *, caller: Caller, request_id: str) -> tuple[Run, bool]:
         """Queue a run by hand; paused and completed tasks run too.
 
         Returns:
             The run, and whether it stood already under this key.
 
         Raises:
-            NotFound; Conflict for a canceled task; InvalidInput for params too large or not JSON;
+            NotFound, Forbidden; Conflict for a canceled task; InvalidInput for params too large or not JSON;
             Unprocessable where the key stands for a run with other params.
         """
         if wish.params is not None and (issue := json_problem(wish.params)):
-            raise InvalidInput.at("/params", f"'params' {issue}")
+            raise InvalidInput.at("/params", joined(" ", ["'params'", issue]))
         with self._units() as unit:
-            task = unit.tasks.get(task_id, lock=True)
+            task = _held(unit, task_id, None, caller)
             if task.status == "canceled":
-                raise Conflict("A canceled task cannot be run", task_id=task_id, status=task.status)
+                raise Conflict(t("A canceled task cannot be run"), task_id=task_id, status=task.status)
             origin = f"manual:{task_id}:{wish.key}" if wish.key else None
             earlier = unit.runs.by_origin(origin) if origin else None
             if earlier is not None:
-                return _same_wish(earlier, wish), True
-            new = _by_hand(task, wish, origin, request_id, self._clock.now())
-            unit.runs.add([new], self._clock.now())
+                return same_wish(earlier, wish), True
+            now = self._clock.now()
+            new = by_hand(task, wish, origin, request_id, now)
+            unit.runs.add([new], now)
+            unit.audit.add(entry(now, caller, "run.requested", new.id, Difference(after={"task_id": task_id})))
             unit.after_commit(self._queue.ring)
             return unit.runs.get(new.id), False
 
-    def occurrences(self, task_id: str, *, limit: int, offset: int) -> Page[OccurrenceRecord]:
+    def occurrences(self, task_id: str, *, caller: Caller, limit: int, offset: int) -> Page[OccurrenceRecord]:
         """What became of the task's occurrences, newest first; NotFound."""
         with self._units(read_only=True) as unit:
-            unit.tasks.get(task_id)
+            may_see(unit.tasks.get(task_id), caller)
             return unit.tasks.occurrences(task_id, limit=limit, offset=offset)
 
-    def why(self, task_id: str, at: datetime) -> Explanation:
+    def why(self, task_id: str, at: datetime, *, caller: Caller) -> Explanation:
         """Why the task did or did not run at a moment, past or to come; NotFound."""
         with self._units(read_only=True) as unit:
-            task = unit.tasks.get(task_id)
+            task = may_see(unit.tasks.get(task_id), caller)
             return explained(unit, task, at, self._clock.now())
 
-    def _turn(self, task_id: str, if_match: Versions, turned: Callable[[Task, datetime], Change]) -> Change:
+    def _new(
+        self, fields: Mapping[str, Any], caller: Caller, found: Sequence[Problem], *, task_id: str | None = None
+    ) -> Draft:
+        check_owner_named(fields, caller, caller.agent_id)
         now = self._clock.now()
-        with self._units() as unit:
-            current = _held(unit, task_id, if_match)
-            change = turned(current, now)
-            return Change(_stored(unit, current, replace(change.task, updated_at=now)), change.message)
+        draft = self._drafts.new(fields, caller=caller.agent_id, now=now, found=found, task_id=task_id)
+        check_may_hear(draft.task, caller)
+        return draft
 
-    def _shown(self, draft: Draft, now: datetime) -> Preview:
-        occurrences = upcoming(draft.task, now, PREVIEWED)
+    def _turn(
+        self,
+        topic: str,
+        task_id: str,
+        asked: tuple[Caller, Versions],
+        turned: Callable[[Task, datetime], Change],
+    ) -> Change:
+        now, (caller, if_match) = self._clock.now(), asked
+        with self._units() as unit:
+            telling = self._herald.opened(unit, topic)
+            current = _held(unit, task_id, if_match, caller)
+            change = turned(current, now)
+            stored = _stored(unit, current, replace(change.task, updated_at=now))
+            return Change(_told(unit, telling, topic, (current, stored), caller), change.message)
+
+    def _shown(self, draft: Draft, caller: Caller) -> Preview:
+        occurrences = upcoming(draft.task, self._clock.now(), PREVIEWED)
         notes = [
-            Problem("/schedule_expr", f"{one.local:%Y-%m-%d}: {one.note}", "Choose a time that clocks do not skip")
+            Problem(
+                "/schedule_expr",
+                joined(": ", [f"{one.local:%Y-%m-%d}", one.note]),
+                t("Choose a time that clocks do not skip"),
+            )
             for one in occurrences
             if one.note
         ][:1]
-        return Preview(draft.task, tuple(occurrences), (*draft.warnings, *notes, *self._similar(draft.task)))
+        return Preview(draft.task, tuple(occurrences), (*draft.warnings, *notes, *self._similar(draft.task, caller)))
 
-    def _similar(self, task: Task) -> list[Problem]:
-        with self._units(read_only=True) as unit:
-            near = unit.tasks.page(TaskFilter(q=task.title), limit=20, offset=0)
+    def _similar(self, task: Task, caller: Caller) -> list[Problem]:
+        near = self.page(TaskFilter(q=task.title), caller=caller, limit=20, offset=0)
         same = [one for one in near.items if one.id != task.id and one.title.casefold() == task.title.casefold()]
         if not same:
             return []
-        return [Problem("/title", "A task with this title exists already", f"See task {same[0].id}")]
+        return [Problem("/title", t("A task with this title exists already"), t("See task {id}", id=same[0].id))]
 
 
-def _added(unit: UnitOfWork, new: Task) -> Task:
+def _added(unit: UnitOfWork, new: Task, telling: Telling, caller: Caller) -> Task:
     task, definition = _defined(new)
     unit.tasks.add(task)
     unit.tasks.add_definition(definition)
+    _triggers_changed(unit, task)
+    telling.tell("task.created", task_facts(task))
+    unit.audit.add(task_entry(task.created_at, caller, "task.created", before=None, after=task))
     return task
 
 
-def _held(unit: UnitOfWork, task_id: str, if_match: Versions) -> Task:
-    task = unit.tasks.get(task_id, lock=True)
+def _triggers_changed(unit: UnitOfWork, *tasks: Task) -> None:
+    if any(task.schedule_kind in BY_EVENT for task in tasks):
+        unit.events.triggers_changed()
+
+
+def _told(
+    unit: UnitOfWork, telling: Telling, topic: str, change: tuple[Task, Task], caller: Caller, **more: Any
+) -> Task:
+    """Tell of a change and write it down, if there was one."""
+    before, after = change
+    if after.version != before.version:
+        telling.tell(topic, task_facts(after, **more))
+        unit.audit.add(task_entry(after.updated_at, caller, topic, before=before, after=after))
+    return after
+
+
+def _held(unit: UnitOfWork, task_id: str, if_match: Versions, caller: Caller) -> Task:
+    task = may_change(unit.tasks.get(task_id, lock=True), caller)
     if if_match is not None and task.version not in if_match:
         raise PreconditionFailed(task_id=task_id, version=task.version)
     return task
@@ -289,6 +349,7 @@ def _stored(unit: UnitOfWork, current: Task, changed: Task) -> Task:
         task, definition = _defined(task)
         unit.tasks.add_definition(definition)
     unit.tasks.save(task)
+    _triggers_changed(unit, current, task)
     return task
 
 
@@ -302,28 +363,3 @@ def _defined(task: Task) -> tuple[Task, Definition]:
 def _replacement(fields: Mapping[str, Any]) -> dict[str, Any]:
     kept = {name: value for name, value in defaults().items() if name not in STATEFUL}
     return {**kept, **fields}
-
-
-def _by_hand(task: Task, wish: RunRequest, origin: str | None, request_id: str, now: datetime) -> NewRun:
-    return NewRun(
-        id=new_id(),
-        task_id=task.id,
-        definition_id=task.definition_id,
-        trigger="manual",
-        scheduled_for=now,
-        priority=task.priority,
-        max_attempts=task.max_retries + 1,
-        params=wish.params,
-        origin=origin,
-        request_id=request_id or None,
-    )
-
-
-def _same_wish(earlier: Run, wish: RunRequest) -> Run:
-    if (earlier.params or {}) != (wish.params or {}):
-        raise Unprocessable(
-            "This idempotency key was used for a run with other params",
-            run_id=earlier.id,
-            field="idempotency_key",
-        )
-    return earlier

@@ -10,6 +10,7 @@ from typing import Any
 
 from app.domain.errors import InvalidInput, Problem
 from app.domain.json_size import json_problem
+from app.domain.texts import joined, t
 
 _RUN_TIME = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}(?=-7)")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -44,36 +45,46 @@ def task_fields(arguments: Mapping[str, Any]) -> tuple[dict[str, Any], list[Prob
 
 def _title(value: str) -> str:
     if _CONTROL.search(value) or not value.strip():
-        raise InvalidInput.at("/title", "'title' must not be blank or have control characters")
+        raise InvalidInput.at("/title", t("'title' must not be blank or have control characters"))
     return value
 
 
 def _payload(value: Mapping[str, Any]) -> dict[str, Any]:
     unknown = sorted(set(value) - {"params", "pipeline"})
     if unknown:
-        raise InvalidInput.at(f"/payload/{unknown[0]}", f"'payload.{unknown[0]}' is not a known field")
+        raise InvalidInput.at(f"/payload/{unknown[0]}", t("'payload.{name}' is not a known field", name=unknown[0]))
     payload = {"params": value.get("params", {}), "pipeline": value.get("pipeline", [])}
     if not isinstance(payload["params"], dict):
-        raise InvalidInput.at("/payload/params", "'payload.params' must be an object")
+        raise InvalidInput.at("/payload/params", t("'payload.params' must be an object"))
     if issue := json_problem(payload):
-        raise InvalidInput.at("/payload", f"'payload' {issue}")
+        raise InvalidInput.at("/payload", joined(" ", ["'payload'", issue]))
     return payload
 
 
 def _tags(value: list[str]) -> tuple[str, ...]:
     tags = tuple(dict.fromkeys(value))
     if any(len(tag) > 50 or _CONTROL.search(tag) or not tag.strip() for tag in tags):
-        raise InvalidInput.at("/tags", "A tag must have 1-50 characters, none of them control characters")
+        raise InvalidInput.at("/tags", t("A tag must have 1-50 characters, none of them control characters"))
     return tags
 
 
-def _moment(name: str, value: str) -> datetime:
+def moment_at(name: str, value: str) -> datetime:
+    """The instant that a text at the member `name` says, in UTC.
+
+    Raises:
+        InvalidInput: It is none, or has no offset.
+    """
     try:
         moment = datetime.fromisoformat(value.upper())
     except ValueError:
-        raise InvalidInput.at(f"/{name}", f"'{name}' must be a time such as 2026-11-24T08:30:00Z") from None
+        raise InvalidInput.at(
+            f"/{name}", t("'{name}' must be a time such as 2026-11-24T08:30:00Z", name=name)
+        ) from None
     if moment.tzinfo is None or moment.year not in _YEARS:
-        raise InvalidInput.at(f"/{name}", f"'{name}' needs an offset and a year of {_YEARS[0]}-{_YEARS[-1]}")
+        raise InvalidInput.at(
+            f"/{name}",
+            t("'{name}' needs an offset and a year of {low}-{high}", name=name, low=_YEARS[0], high=_YEARS[-1]),
+        )
     return moment.astimezone(UTC)
 
 
@@ -81,6 +92,6 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "title": _title,
     "payload": _payload,
     "tags": _tags,
-    "starts_at": lambda value: _moment("starts_at", value),
-    "ends_at": lambda value: _moment("ends_at", value),
+    "starts_at": lambda value: moment_at("starts_at", value),
+    "ends_at": lambda value: moment_at("ends_at", value),
 }

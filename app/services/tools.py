@@ -12,13 +12,14 @@ from typing import Any
 
 import orjson
 
-from app.domain.errors import InvalidInput, Problem, Unavailable, Unprocessable
+from app.domain.errors import Forbidden, InvalidInput, Problem, Unavailable, Unprocessable
 from app.domain.ids import new_id
 from app.domain.json_size import json_problem
 from app.domain.pipelines.json_schema import pipeline_schema
 from app.domain.pipelines.validate import Report, validate_pipeline
 from app.domain.ports import Tools
-from ordinaut import Tool, ToolCall, ToolFailed
+from app.domain.texts import joined, t
+from ordinaut import Caller, Tool, ToolCall, ToolFailed
 
 MAX_SECONDS = 25.0
 """Longest direct call: routers in front of the web process give up at 30 s."""
@@ -55,20 +56,23 @@ class ToolService:
         return self._tools.get(name)
 
     def invoke(
-        self, name: str, arguments: Mapping[str, Any], *, caller: str, timeout: float = MAX_SECONDS
+        self, name: str, arguments: Mapping[str, Any], *, caller: Caller, timeout: float = MAX_SECONDS
     ) -> Invocation:
         """Call a tool outside of any run and wait for its answer, `timeout` seconds at most.
 
         Raises:
             NotFound: there is no such tool.
+            Forbidden: the caller does not hold the tool's scope.
             InvalidInput: the arguments do not fit its schema; pointers begin with `/arguments`.
             Unprocessable: the tool failed or was too slow; `details` are `{type, retryable, details}`.
             Unavailable: too many direct calls are under way.
         """
         tool = self._tools.get(name)
+        if not caller.may(tool.scope):
+            raise Forbidden(required_scopes=[tool.scope], granted_scopes=sorted(caller.scopes))
         self._check(name, arguments)
         if not self._slots.acquire(blocking=False):
-            raise Unavailable("Too many tools are being called directly; try again shortly")
+            raise Unavailable(t("Too many tools are being called directly; try again shortly"))
         timeout = min(timeout, MAX_SECONDS)
         logs: list[tuple[str, str]] = []
         began = time.monotonic()
@@ -91,13 +95,13 @@ class ToolService:
 
     def _check(self, name: str, arguments: Mapping[str, Any]) -> None:
         if issue := json_problem(arguments):
-            raise InvalidInput.at("/arguments", f"'arguments' {issue}")
+            raise InvalidInput.at("/arguments", joined(" ", ["'arguments'", issue]))
         problems = self._tools.argument_problems(name, arguments)
         if problems:
             raise InvalidInput([Problem("/arguments" + one.pointer, one.message, one.hint) for one in problems])
 
 
-def _call(arguments: Mapping[str, Any], caller: str, deadline: float, logs: list[tuple[str, str]]) -> ToolCall:
+def _call(arguments: Mapping[str, Any], caller: Caller, deadline: float, logs: list[tuple[str, str]]) -> ToolCall:
     return ToolCall(
         arguments=arguments,
         idempotency_key=f"{new_id()}:invoke",
@@ -136,9 +140,12 @@ def _answer(answer: Future[Any], timeout: float) -> Any:
         if answer.done():
             raise
         raise Unprocessable(
-            f"The tool did not answer within {timeout:g} seconds", type="timeout", retryable=True, details={}
+            t("The tool did not answer within {seconds} seconds", seconds=f"{timeout:g}"),
+            type="timeout",
+            retryable=True,
+            details={},
         ) from error
     if issue := json_problem(output, MAX_OUTPUT):
-        text = f"The tool's output {issue}"
+        text = joined(" ", [t("The tool's output"), issue])
         raise Unprocessable(text, type="invalid_output", retryable=False, details={})
     return output

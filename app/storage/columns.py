@@ -29,11 +29,16 @@ class Instant(TypeDecorator[datetime]):
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
         """Back to an aware datetime in UTC."""
-        return _moment(value)
+        return self.plain(value)
+
+    @staticmethod
+    def plain(value: int | None) -> datetime | None:
+        """What a stored value means, on every dialect."""
+        return None if value is None else from_micros(value)
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[int | None], datetime | None]:
-        """The plain function: a list of tasks calls it hundreds of times."""
-        return _moment
+        """The plain function: a list calls it hundreds of times."""
+        return self.plain
 
 
 class Document(TypeDecorator[Any]):
@@ -48,16 +53,13 @@ class Document(TypeDecorator[Any]):
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
         """The parsed value."""
-        return _parsed(value)
+        return self.plain(value)
+
+    @staticmethod
+    def plain(value: str | None) -> Any:
+        """What a stored value means, on every dialect."""
+        return None if value is None else orjson.loads(value)
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[str | None], Any]:
         """The plain function, as above."""
-        return _parsed
-
-
-def _moment(value: int | None) -> datetime | None:
-    return None if value is None else from_micros(value)
-
-
-def _parsed(value: str | None) -> Any:
-    return None if value is None else orjson.loads(value)
+        return self.plain

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import text
 
+from app.domain.audit_chain import Seal
 from app.domain.clock import Clock, SystemClock
 from app.domain.errors import Unavailable
 from app.storage.clock import DatabaseClock
@@ -13,16 +14,18 @@ from app.storage.ledger_postgresql import PostgresqlRunLedger
 from app.storage.ledger_sqlite import SqliteRunLedger
 from app.storage.unit_of_work import SqlUnitsOfWork
 
-REVISION = "0005"
+REVISION = "0006"
 """The migration this code was written against; a test compares it with `migrations/`."""
 
 
 class Database:
     """An engine with everything that is made on it."""
 
-    def __init__(self, url: str, *, pool_size: int, sqlite_synchronous: str, lease_seconds: float) -> None:
+    def __init__(
+        self, url: str, *, pool_size: int, sqlite_synchronous: str, lease_seconds: float, seal: Seal | None = None
+    ) -> None:
         self._engine = make_engine(url, pool_size=pool_size, sqlite_synchronous=sqlite_synchronous)
-        self.units = SqlUnitsOfWork(self._engine)
+        self.units = SqlUnitsOfWork(self._engine, seal=seal)
         shared = self._engine.dialect.name == "postgresql"
         # SQLite is on this very machine: its clock is ours.
         self.clock: Clock = DatabaseClock(self._engine) if shared else SystemClock()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -10,31 +11,40 @@ from typing import Any
 
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, ProgrammingError
+from sqlalchemy.exc import DBAPIError, InterfaceError, InvalidatePoolError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from app.domain.errors import Unavailable
+from app.domain.texts import t
+from app.storage.bounded import bound
+from app.storage.turns import Door, Turns, guard
 
 BUSY_MS = 15_000
+SQLITE_READERS = 2
+"""Threads of one process that read at the same time."""
 
 
 def make_engine(
-    url: str, *, pool_size: int = 5, sqlite_synchronous: str = "NORMAL", autocommit: bool = False
+    url: str,
+    *,
+    pool_size: int = 5,
+    sqlite_synchronous: str = "NORMAL",
+    autocommit: bool = False,
+    patient: bool = False,
 ) -> Engine:
     """An engine for `sqlite:///…` or `postgresql+psycopg://…`.
 
-    With `autocommit` the caller says BEGIN itself, and finds out by itself that a pooled connection has died: each
-    visit of the ledger would else cost three more round trips.
+    With `autocommit` the caller says BEGIN itself: a visit of the ledger that is one statement is one round trip.
+    A `patient` one waits for PostgreSQL as long as it takes.
     """
     if url.startswith("sqlite"):
-        return _sqlite(url, pool_size, sqlite_synchronous)
-    return create_engine(
+        return _sqlite(url, sqlite_synchronous)
+    engine = create_engine(
         url,
         pool_size=pool_size,
         max_overflow=pool_size * 4,
         pool_timeout=5,
-        pool_pre_ping=not autocommit,
         isolation_level="AUTOCOMMIT" if autocommit else None,
         connect_args={
             "connect_timeout": 5,
@@ -45,16 +55,44 @@ def make_engine(
             "options": "-c statement_timeout=10000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=60000",
         },
     )
+    guard(engine, Door())
+    _notice_hangups(engine)
+    if not patient:
+        bound(engine)
+    return engine
 
 
-def _sqlite(url: str, pool_size: int, synchronous: str) -> Engine:
+def _notice_hangups(engine: Engine) -> None:
+    """See to it that nobody is given a connection which the server has closed, without asking the server each time.
+
+    A server that stops says so, or its socket ends: either way there is something to read where nothing was asked.
+    Only then is the connection tried.
+    """
+
+    @event.listens_for(engine, "checkout")
+    def _checkout(dbapi: Any, _entry: ConnectionPoolEntry, _fairy: PoolProxiedConnection) -> None:
+        waiting = select.poll()
+        try:
+            waiting.register(dbapi.fileno(), select.POLLIN)
+            if not waiting.poll(0):
+                return
+            engine.dialect.do_ping(dbapi)
+        except engine.dialect.loaded_dbapi.Error as error:
+            raise InvalidatePoolError from error
+
+
+def _sqlite(url: str, synchronous: str) -> Engine:
     engine = create_engine(
         url,
-        pool_size=pool_size,
-        max_overflow=pool_size * 4,
+        pool_size=SQLITE_READERS + 1,
+        max_overflow=8,
         pool_timeout=5,
+        # The connection given back last has its statements and its pages at hand.
+        pool_use_lifo=True,
         connect_args={"timeout": BUSY_MS / 1000, "check_same_thread": False},
     )
+    seconds = BUSY_MS / 1000
+    guard(engine, Door(reading=Turns(SQLITE_READERS, seconds=seconds), writing=Turns(1, seconds=seconds)))
 
     @event.listens_for(engine, "connect")
     def _connect(dbapi: Any, _entry: ConnectionPoolEntry) -> None:
@@ -89,14 +127,26 @@ def translated() -> Iterator[None]:
         yield
     except (OperationalError, InterfaceError, PoolTimeout, ProgrammingError) as error:
         if _lacks_schema(error):
-            raise Unavailable("The database has no schema yet: run `ordinaut db upgrade`") from error
+            raise Unavailable(t("The database has no schema yet: run `ordinaut db upgrade`")) from error
         if isinstance(error, ProgrammingError) or _mistaken(error):
             raise
-        raise Unavailable("The database does not answer; nothing was stored. Try again shortly") from error
+        raise Unavailable(t("The database does not answer; nothing was stored. Try again shortly")) from error
     except DBAPIError as error:
         if not (error.connection_invalidated or _failing_over(error)):
             raise
-        raise Unavailable("The database connection was lost; nothing was stored. Try again shortly") from error
+        raise Unavailable(t("The database connection was lost; nothing was stored. Try again shortly")) from error
+
+
+@contextmanager
+def driver_errors(engine: Engine) -> Iterator[None]:
+    """Give the driver's errors SQLAlchemy's names, so that `translated` knows them."""
+    dbapi = engine.dialect.loaded_dbapi
+    try:
+        yield
+    except dbapi.Error as error:
+        raise DBAPIError.instance(
+            None, None, error, dbapi.Error, connection_invalidated=False, dialect=engine.dialect
+        ) from error
 
 
 def _mistaken(error: Exception) -> bool:

@@ -8,19 +8,25 @@ passed on changes nothing, whatever it believes.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import orjson
 from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError
 
+from app.domain.event_store import RunEnd, Witness
+from app.domain.events import run_depth
 from app.domain.execution import Checkpoint, Claimed, Exchange, Settlement
 from app.domain.runs import Record
-from app.storage.engines import translated
+from app.domain.texts import t
+from app.storage.engines import driver_errors, translated
+from app.storage.events import SqlEventStore
 from app.storage.journal import pack, unpack
 from app.storage.runs import PRIORITY_STEP
+from app.storage.statements import CursorStatements
+from app.storage.turns import passed
+from app.telemetry import emit
 
 INNOCENT_LOSSES = 3
 """Deaths of its worker before anything was committed that cost a run no attempt."""
@@ -30,8 +36,13 @@ _RANK_REACH = 8 * PRIORITY_STEP_US
 
 CLAIMED = (
     "id, task_id, definition_id, trigger, nominal_at, scheduled_for, priority, attempt, max_attempts, fence,"
-    " active_us, journal_length, params, request_id, cancel_requested_at"
+    " active_us, journal_length, params, request_id, cancel_requested_at, event"
 )
+
+
+NOTHING = Exchange(frozenset(), frozenset(), ())
+# With the claim, so that it costs no round trip: a worker knows every trigger that is older than the run it takes up.
+_TRIGGERS = "(SELECT position FROM event_marks WHERE name = 'triggers')"
 
 
 class SqlRunLedger(ABC):
@@ -41,8 +52,12 @@ class SqlRunLedger(ABC):
     mark = "?"
     skip_locked = ""
     among = "IN ({})"
+    merges = False
+    """Whether settling and claiming are one statement."""
 
     def __init__(self, engine: Engine, *, lease_seconds: float) -> None:
+        self.witness: Witness | None = None
+        self.on_lost: Callable[[str], None] | None = None
         self._engine = engine
         self._lease = int(lease_seconds * 1_000_000)
         ready = f"""SELECT id FROM runs WHERE status = 'queued' AND rank <= {self.now} + {_RANK_REACH}
@@ -51,7 +66,7 @@ class SqlRunLedger(ABC):
             f"""UPDATE runs SET status = 'running', attempt = attempt + 1, fence = fence + 1, lease_owner = ?,
                 claimed_length = journal_length, leased_until = {self.now} + {self._lease},
                 started_at = COALESCE(started_at, {self.now})
-                WHERE id {self.among.format(ready)} RETURNING {CLAIMED}, rank"""
+                WHERE id {self.among.format(ready)} RETURNING {CLAIMED}, {_TRIGGERS}, rank"""
         )
         self._renew_sql = (
             f"UPDATE runs SET leased_until = {self.now} + {self._lease} WHERE lease_owner = ?"
@@ -83,7 +98,7 @@ class SqlRunLedger(ABC):
 
     @contextmanager
     def _transaction(self, *, write: bool = True, single: bool = False) -> Iterator[Any]:
-        with translated(), _driver_errors(self._engine):
+        with translated(), driver_errors(self._engine), passed(self._engine, read_only=not write):
             connection = self._engine.raw_connection()
             try:
                 cursor = connection.cursor()
@@ -108,8 +123,19 @@ class SqlRunLedger(ABC):
         """Settle, checkpoint and claim, all in one transaction."""
         cancelled: set[str] = set()
         claimed: list[Claimed] = []
-        single = bool(settle) + bool(checkpoint) + bool(want) == 1
+        witness = self.witness
+        if witness is not None and not witness.expects(settle, checkpoint, want):
+            witness = None
+        # A run that goes back to the queue may be claimed again at once: that takes one statement after the other.
+        ends_only = all(one.status != "queued" for one in settle)
+        merged = self.merges and bool(settle and want) and ends_only and checkpoint is None
+        single = witness is None and (merged or bool(settle) + bool(checkpoint) + bool(want) == 1)
+        if single and merged:
+            with self._transaction(single=True) as cursor:
+                stood_too, claimed = self._settle_and_claim(cursor, settle, owner, want)
+            return Exchange(frozenset(stood_too), frozenset(), claimed)
         with self._transaction(single=single) as cursor:
+            events = self._events(cursor) if witness else None
             accepted = self._settle(cursor, settle) if settle else set()
             if checkpoint is not None:
                 mine, cancel = self._checkpoint(cursor, checkpoint)
@@ -117,13 +143,33 @@ class SqlRunLedger(ABC):
                 cancelled.update([checkpoint.run.id] if cancel else ())
             if want:
                 claimed = self._claim(cursor, owner, want)
+            if witness and events:
+                stood = [one for one in settle if one.run.id in accepted]
+                kept = checkpoint if checkpoint and checkpoint.run.id in accepted else None
+                witness.saw(events, stood, kept, claimed)
         return Exchange(frozenset(accepted), frozenset(cancelled), claimed)
+
+    def _events(self, cursor: Any) -> SqlEventStore:
+        """The store of events inside this transaction, which holds the publishers' lock from here on."""
+        events = SqlEventStore(CursorStatements(cursor, postgresql=self.mark == "%s"))
+        events.lock()
+        return events
+
+    def _settle_and_claim(
+        self, cursor: Any, settlements: Sequence[Settlement], owner: str, want: int
+    ) -> tuple[set[str], list[Claimed]]:
+        return self._settle(cursor, settlements), self._claim(cursor, owner, want)
 
     def _claim(self, cursor: Any, owner: str, want: int) -> list[Claimed]:
         cursor.execute(self._claim_sql, (owner, want))
+        return self._claimed(cursor.fetchall())
+
+    def _claimed(self, found: Sequence[Sequence[Any]]) -> list[Claimed]:
         # RETURNING promises no order.
-        rows = sorted(cursor.fetchall(), key=lambda row: (row[-1], row[0]))
-        return [Claimed(*(*row[:12], _loaded(row[12]), row[13], row[14] is not None)) for row in rows]
+        rows = sorted(found, key=lambda row: (row[-1], row[0]))
+        if rows and self.witness is not None:
+            self.witness.seen(rows[0][-2])
+        return [Claimed(*(*row[:12], _loaded(row[12]), row[13], row[14] is not None, _loaded(row[15]))) for row in rows]
 
     def renew(self, owner: str, run_ids: Sequence[str]) -> dict[str, bool]:
         """Extend these leases."""
@@ -167,21 +213,32 @@ class SqlRunLedger(ABC):
         if owners is None:
             where, values = f"leased_until < {self.now}", ()
         elif owners:
-            where, values = f"lease_owner IN ({', '.join('?' * len(owners))})", tuple(owners)
+            where, values = f"leased_until > 0 AND lease_owner IN ({', '.join('?' * len(owners))})", tuple(owners)
         else:
             return 0
         lost = (
             f"SELECT id, attempt, max_attempts, journal_length, cancel_requested_at IS NOT NULL, {self.now},"
-            " claimed_length, losses"
+            " claimed_length, losses, task_id, trigger, event"
             f" FROM runs WHERE status = 'running' AND {where} LIMIT 500{self.skip_locked}"
         )
         if not self._any(f"SELECT 1 FROM runs WHERE status = 'running' AND {where} LIMIT 1", values):
             return 0
+        witness = self.witness
+        keen = witness is not None and witness.expects_rescues()
+        unseen = owners is not None and witness is None
         with self._transaction() as cursor:
+            events = self._events(cursor) if keen else None
             cursor.execute(self._sql(lost), values)
             rows = cursor.fetchall()
-            for row in rows:
-                self._take_back(cursor, row)
+            ended = [end for row in rows if (end := self._take_back(cursor, row, unseen=unseen)) is not None]
+            if witness is not None:
+                witness.rescued(events, ended)
+        if witness is not None:
+            witness.committed((), None, NOTHING)
+        for end in ended:
+            emit("run.ended", run_id=end.run_id, status=end.status)
+            if end.status == "failed" and self.on_lost is not None:
+                self.on_lost(end.task_id)
         return len(rows)
 
     def _any(self, query: str, values: Sequence[Any]) -> bool:
@@ -189,14 +246,17 @@ class SqlRunLedger(ABC):
             cursor.execute(self._sql(query), tuple(values))
             return cursor.fetchone() is not None
 
-    def _take_back(self, cursor: Any, row: tuple[str, int, int, int, bool, int, int, int]) -> None:
-        run_id, attempt, most, length, cancelled, now, claimed_length, losses = row
+    def _take_back(self, cursor: Any, row: Sequence[Any], *, unseen: bool) -> RunEnd | None:
+        run_id, attempt, most, length, cancelled, now, claimed_length, losses, *_ = row
         # Claimed with others and never begun, as far as anybody knows: the death was hardly its own. A run that kills
         # its worker before its first commit is found out by the number of such losses.
         innocent = length == claimed_length and losses < INNOCENT_LOSSES
-        error = {"type": "worker_lost", "message": "The worker that ran it died", "step_id": None}
+        error = {"type": "worker_lost", "message": t("The worker that ran it died"), "step_id": None}
         status = "canceled" if cancelled else "failed" if attempt >= most and not innocent else "queued"
         ended = status != "queued"
+        if ended and unseen:
+            cursor.execute(self._sql("UPDATE runs SET leased_until = 0 WHERE id = ?"), (run_id,))
+            return None
         cursor.execute(
             self._sql(
                 """UPDATE runs SET status = ?, fence = fence + 1, lease_owner = NULL, leased_until = NULL,
@@ -217,6 +277,21 @@ class SqlRunLedger(ABC):
             self._sql("INSERT INTO run_journal (run_id, first, last, records) VALUES (?, ?, ?, ?)"),
             (run_id, length + 1, length + 1, pack([line])),
         )
+        return _end(row, status, error) if ended else None
+
+
+def _end(row: Sequence[Any], status: str, error: Mapping[str, Any]) -> RunEnd:
+    """The end of a run that was lost with its worker."""
+    task_id, trigger, event = row[8:11]
+    return RunEnd(
+        run_id=row[0],
+        task_id=task_id,
+        trigger=trigger,
+        status=status,
+        attempt=row[1],
+        depth=run_depth(_loaded(event)),
+        error=error if status == "failed" else None,
+    )
 
 
 def _loaded(text: str | None) -> Any:
@@ -229,15 +304,3 @@ def _abandon(connection: Any) -> None:
         connection.rollback()
     except Exception:  # noqa: BLE001 - the driver's own errors differ, and the first error is the one to show
         connection.invalidate()
-
-
-@contextmanager
-def _driver_errors(engine: Engine) -> Iterator[None]:
-    """Give the driver's errors SQLAlchemy's names, so that `translated` knows them."""
-    dbapi = engine.dialect.loaded_dbapi
-    try:
-        yield
-    except dbapi.Error as error:
-        raise DBAPIError.instance(
-            None, None, error, dbapi.Error, connection_invalidated=False, dialect=engine.dialect
-        ) from error

@@ -8,7 +8,6 @@ from typing import Any
 
 import orjson
 from sqlalchemy import BigInteger, ColumnElement, bindparam, delete, func, insert, literal, select, type_coerce, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, RowMapping
 
 from app.domain.clock import to_micros
@@ -16,7 +15,9 @@ from app.domain.errors import NotFound
 from app.domain.ids import id_border
 from app.domain.paging import Page
 from app.domain.runs import ENDED, NewRun, Record, Run, RunFilter, RunStats
+from app.domain.texts import t
 from app.storage.columns import Instant
+from app.storage.inserts import insert_into
 from app.storage.journal import pack, unpack
 from app.storage.tables import BUSY, run_journal, runs, tasks
 
@@ -40,7 +41,8 @@ def _run(row: RowMapping) -> Run:
     return Run(**{**row, "output": None if row["output"] is None else orjson.loads(row["output"])})
 
 
-def _new_row(run: NewRun, now: datetime) -> dict[str, Any]:
+def new_row(run: NewRun, now: datetime) -> dict[str, Any]:
+    """The row of a run that is queued, by column; the other columns are null."""
     return {
         "id": run.id,
         "task_id": run.task_id,
@@ -61,6 +63,7 @@ def _new_row(run: NewRun, now: datetime) -> dict[str, Any]:
         "claimed_length": 0,
         "losses": 0,
         "params": run.params,
+        "event": run.event,
         "journal_length": 0,
         "request_id": run.request_id,
     }
@@ -76,12 +79,12 @@ class SqlRunStore:
         """Queue runs; one whose origin stands already is left out (`by_origin` finds the earlier one)."""
         if not new:
             return
-        rows = [_new_row(run, now) for run in new]
+        rows = [new_row(run, now) for run in new]
         if all(run.origin is None for run in new):
             self._connection.execute(_add, rows)
             return
-        dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite
-        self._connection.execute(dialect.insert(runs).on_conflict_do_nothing(index_elements=["origin"]), rows)
+        statement = insert_into(runs, self._connection.dialect.name)
+        self._connection.execute(statement.on_conflict_do_nothing(index_elements=["origin"]), rows)
 
     def by_origin(self, origin: str) -> Run | None:
         """The run that was asked for under this name."""
@@ -92,7 +95,7 @@ class SqlRunStore:
         """The run, or NotFound."""
         row = self._connection.execute(_whole.where(runs.c.id == run_id)).mappings().first()
         if row is None:
-            raise NotFound("Run not found", run_id=run_id)
+            raise NotFound(t("Run not found"), run_id=run_id)
         return _run(row)
 
     def page(self, where: RunFilter, *, limit: int, offset: int) -> Page[Run]:
@@ -190,9 +193,11 @@ class SqlRunStore:
             self._connection.execute(delete(runs).where(runs.c.id.in_(ids)))
         return len(ids)
 
-    def stats(self, *, since: datetime, task_id: str | None = None) -> RunStats:
+    def stats(self, *, since: datetime, task_id: str | None = None, owner: str | None = None) -> RunStats:
         """Counts and durations of the runs scheduled since then."""
-        scope = [runs.c.scheduled_for >= since]
+        scope: list[ColumnElement[bool]] = [runs.c.scheduled_for >= since]
+        if owner is not None:
+            scope.append(_of(owner))
         if task_id is not None:
             scope.append(runs.c.task_id == task_id)
         counted = self._connection.execute(select(runs.c.status, func.count()).where(*scope).group_by(runs.c.status))
@@ -241,4 +246,10 @@ def _conditions(where: RunFilter) -> list[ColumnElement[bool]]:
         conditions.append(runs.c.scheduled_for >= where.start_time)
     if where.end_time is not None:
         conditions.append(runs.c.scheduled_for < where.end_time)
+    if where.owner is not None:
+        conditions.append(_of(where.owner))
     return conditions
+
+
+def _of(owner: str) -> ColumnElement[bool]:
+    return runs.c.task_id.in_(select(tasks.c.id).where(tasks.c.created_by == owner))

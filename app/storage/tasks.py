@@ -5,35 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
-from itertools import zip_longest
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, delete, func, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.engine import Connection
 
 from app.domain.errors import NotFound, PreconditionFailed
 from app.domain.paging import Page
 from app.domain.tasks import Definition, OccurrenceRecord, Task, TaskFilter
+from app.domain.texts import t
+from app.storage import task_lists
+from app.storage.inserts import insert_into
 from app.storage.tables import definitions, occurrences, run_journal, runs, task_tags, tasks
+from app.storage.task_rows import task_of, whole
 
 _STORED = tuple(f.name for f in fields(Task) if f.name in tasks.c)
-
-# The last time any run of the task began: one index probe, and nothing for a finishing run to write.
-_last_run_at = (
-    select(runs.c.started_at)
-    .where(runs.c.task_id == tasks.c.id, runs.c.started_at.is_not(None))
-    .order_by(runs.c.id.desc())
-    .limit(1)
-    .scalar_subquery()
-    .label("last_run_at")
-)
-_whole = select(tasks, _last_run_at)
-
-
-_COLUMNS = (*tasks.c.keys(), "last_run_at")
-_SETTERS = tuple(getattr(Task, name).__set__ for name in _COLUMNS)
-_set_tags = _SETTERS[_COLUMNS.index("tags")]
 
 # Built once: to put such a statement together takes longer than to execute it.
 _due = (
@@ -54,27 +41,18 @@ _advance = (
     )
 )
 _RECORD = tuple(f.name for f in fields(OccurrenceRecord))
-_add_occurrences = {
-    dialect.dialect.name: dialect.insert(occurrences)
-    .on_conflict_do_nothing(index_elements=["task_id", "nominal_at"])
-    .returning(occurrences.c.task_id, occurrences.c.nominal_at)
-    for dialect in (postgresql, sqlite)
-}
 _next_due_at = (
     select(tasks.c.next_due_at).where(tasks.c.next_due_at.is_not(None)).order_by(tasks.c.next_due_at).limit(1)
 )
 
 
-def _task(row: Sequence[Any]) -> Task:
-    """A task from a row of `_whole`, or of the table alone.
-
-    Field by field: the constructor of a frozen class takes eight times as long, and a list has many rows.
-    """
-    task = object.__new__(Task)
-    for put, value in zip_longest(_SETTERS, row):
-        put(task, value)
-    _set_tags(task, tuple(task.tags))
-    return task
+@cache
+def _add_occurrences(dialect: str) -> Any:
+    return (
+        insert_into(occurrences, dialect)
+        .on_conflict_do_nothing(index_elements=["task_id", "nominal_at"])
+        .returning(occurrences.c.task_id, occurrences.c.nominal_at)
+    )
 
 
 def _values(task: Task) -> dict[str, Any]:
@@ -94,11 +72,11 @@ class SqlTaskStore:
 
     def get(self, task_id: str, *, lock: bool = False) -> Task:
         """The task, or NotFound."""
-        query = _whole.where(tasks.c.id == task_id)
+        query = whole.where(tasks.c.id == task_id)
         row = self._connection.execute(query.with_for_update(of=tasks) if lock else query).first()
         if row is None:
-            raise NotFound("Task not found", task_id=task_id)
-        return _task(row)
+            raise NotFound(t("Task not found"), task_id=task_id)
+        return task_of(row)
 
     def save(self, task: Task) -> None:
         """Store a changed task, if nobody else has changed it since it was read."""
@@ -121,15 +99,11 @@ class SqlTaskStore:
         self._connection.execute(mine.where(runs.c.status == "running").with_for_update())
         self._connection.execute(delete(run_journal).where(run_journal.c.run_id.in_(mine)))
         if self._connection.execute(delete(tasks).where(tasks.c.id == task_id)).rowcount != 1:
-            raise NotFound("Task not found", task_id=task_id)
+            raise NotFound(t("Task not found"), task_id=task_id)
 
     def page(self, where: TaskFilter, *, limit: int, offset: int) -> Page[Task]:
         """Newest first."""
-        conditions = _conditions(where)
-        total = self._connection.execute(select(func.count()).select_from(tasks).where(*conditions)).scalar_one()
-        query = _whole.where(*conditions).order_by(tasks.c.id.desc()).limit(limit).offset(offset)
-        found = self._connection.execute(query).all()
-        return Page(tuple(_task(row) for row in found), total, limit, offset)
+        return task_lists.page(self._connection, where, limit=limit, offset=offset)
 
     def add_definition(self, definition: Definition) -> None:
         """Store a snapshot; it never changes."""
@@ -142,13 +116,13 @@ class SqlTaskStore:
         """The snapshot, or NotFound."""
         row = self._connection.execute(select(definitions).where(definitions.c.id == definition_id)).mappings().first()
         if row is None:
-            raise NotFound("Definition not found", definition_id=definition_id)
+            raise NotFound(t("Definition not found"), definition_id=definition_id)
         return Definition(**row)
 
     def due(self, now: datetime, limit: int) -> list[Task]:
         """Tasks to fire, locked; those another beat holds are its own affair."""
         found = self._connection.execute(_due, {"now": now, "most": limit})
-        return [_task(row) for row in found.all()]
+        return [task_of(row) for row in found.all()]
 
     def advance(self, moved: Sequence[Task]) -> None:
         """Move tasks that have fired on to their next occurrence."""
@@ -177,7 +151,7 @@ class SqlTaskStore:
         if not records:
             return []
         rows = [{name: getattr(record, name) for name in _RECORD} for record in records]
-        written = self._connection.execute(_add_occurrences[self._connection.dialect.name], rows)
+        written = self._connection.execute(_add_occurrences(self._connection.dialect.name), rows)
         news = {(task_id, nominal) for task_id, nominal in written}
         return [record for record in records if (record.task_id, record.nominal_at) in news]
 
@@ -203,20 +177,3 @@ class SqlTaskStore:
 
 def _occurrence(row: Mapping[Any, Any]) -> OccurrenceRecord:
     return OccurrenceRecord(**row)
-
-
-def _conditions(where: TaskFilter) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
-    if where.status:
-        conditions.append(tasks.c.status.in_(where.status))
-    if where.created_by is not None:
-        conditions.append(tasks.c.created_by == where.created_by)
-    if where.schedule_kind is not None:
-        conditions.append(tasks.c.schedule_kind == where.schedule_kind)
-    if where.q is not None:
-        conditions.append(
-            tasks.c.title.icontains(where.q, autoescape=True) | tasks.c.description.icontains(where.q, autoescape=True)
-        )
-    if where.tag is not None:
-        conditions.append(tasks.c.id.in_(select(task_tags.c.task_id).where(task_tags.c.tag == where.tag)))
-    return conditions

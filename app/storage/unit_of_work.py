@@ -4,22 +4,65 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from sqlalchemy import Engine
 from sqlalchemy.engine import Connection
 
+from app.domain.audit_chain import Seal
+from app.storage.agents import SqlAgentStore
+from app.storage.audit import SqlAuditStore
 from app.storage.engines import translated
+from app.storage.events import SqlEventStore
+from app.storage.extension_loads import SqlLoadStore
+from app.storage.extension_work import SqlExtensionWorkStore
+from app.storage.metrics import SqlMetricStore
 from app.storage.runs import SqlRunStore
+from app.storage.secrets import SqlSecretStore
+from app.storage.statements import ConnectionStatements
 from app.storage.tasks import SqlTaskStore
+from app.storage.turns import passed
 
 
 class SqlUnitOfWork:
     """A transaction in progress; see `app.domain.ports.UnitOfWork`."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, seal: Seal) -> None:
         self.tasks = SqlTaskStore(connection)
         self.runs = SqlRunStore(connection)
+        self.audit = SqlAuditStore(connection, seal)
+        self._connection = connection
         self.actions: list[Callable[[], None]] = []
+
+    @property
+    def extension_work(self) -> SqlExtensionWorkStore:
+        """What extensions do on the worker side; few transactions ask for it."""
+        return SqlExtensionWorkStore(self._connection)
+
+    @property
+    def extension_loads(self) -> SqlLoadStore:
+        """What processes tell of the extensions they have loaded."""
+        return SqlLoadStore(self._connection)
+
+    @property
+    def metrics(self) -> SqlMetricStore:
+        """What is measured; see `app.domain.metrics`."""
+        return SqlMetricStore(self._connection)
+
+    @property
+    def agents(self) -> SqlAgentStore:
+        """Agents with their tokens and keys."""
+        return SqlAgentStore(self._connection)
+
+    @property
+    def secrets(self) -> SqlSecretStore:
+        """Secrets as they are encrypted."""
+        return SqlSecretStore(self._connection)
+
+    @property
+    def events(self) -> SqlEventStore:
+        """Events, on the same connection."""
+        return SqlEventStore(ConnectionStatements(self._connection))
 
     def after_commit(self, action: Callable[[], None]) -> None:
         """Run `action` once the transaction stands."""
@@ -29,17 +72,26 @@ class SqlUnitOfWork:
 class SqlUnitsOfWork:
     """Opens transactions on an engine; see `app.domain.ports.UnitsOfWork`."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, seal: Seal | None = None) -> None:
         self._engine = engine
+        self._seal = seal or Seal()
 
     @contextmanager
     def __call__(self, *, read_only: bool = False) -> Iterator[SqlUnitOfWork]:
-        """A transaction; on SQLite a writing one holds the write lock from its start."""
-        with translated(), self._engine.connect() as plain:
-            connection = plain.execution_options(read_only=read_only)
+        """A transaction; on SQLite a writing one holds the write lock from its start.
+
+        On PostgreSQL a reading one sees, statement by statement, what has been committed, as it would in a transaction
+        at READ COMMITTED; so it does without the two round trips that frame one.
+        """
+        options: dict[str, Any] = {"read_only": read_only}
+        if read_only and self._engine.dialect.name == "postgresql":
+            options["isolation_level"] = "AUTOCOMMIT"
+        with translated(), passed(self._engine, read_only=read_only), self._engine.connect() as plain:
+            connection = plain.execution_options(**options)
             with connection.begin():
-                unit = SqlUnitOfWork(connection)
+                unit = SqlUnitOfWork(connection, self._seal)
                 yield unit
+                unit.audit.write()
         for action in unit.actions:
             action()
 

@@ -16,6 +16,12 @@ def attach(subscriber: Subscriber) -> None:
         _subscribers.append(subscriber)
 
 
+def detach(subscriber: Subscriber) -> None:
+    """Call it no more; one that is not attached is fine."""
+    if subscriber in _subscribers:
+        _subscribers.remove(subscriber)
+
+
 def emit(event: str, **facts: Any) -> None:
     """Tell that something happened; `event` is dotted and in the past tense, an exception goes under `error`."""
     for subscriber in _subscribers:

@@ -7,11 +7,16 @@ from typing import Any
 
 _LEVELS = {
     "run.settled": logging.DEBUG,
+    "run.ended": logging.DEBUG,
     "occurrence.decided": logging.DEBUG,
     "run.rescued": logging.WARNING,
     "run.fenced": logging.WARNING,
     "run.lost": logging.WARNING,
     "run.purged": logging.INFO,
+    "event.trimmed": logging.INFO,
+    "extension.loaded": logging.INFO,
+    "extension.subscription_ended": logging.INFO,
+    "extension.work_waiting": logging.WARNING,
     "worker.call_ended": logging.WARNING,
     "worker.child_lost": logging.WARNING,
     "beat.waiting": logging.WARNING,
@@ -25,10 +30,10 @@ _log = logging.getLogger("ordinaut")
 
 def write_line(event: str, facts: dict[str, Any]) -> None:
     """A subscriber of `app.telemetry`."""
-    error = facts.pop("error", None)
+    error = facts.get("error")
     level = _LEVELS.get(event, logging.ERROR if error is not None else logging.WARNING)
     if _log.isEnabledFor(level):
-        shown = " ".join(f"{name}={_brief(value)}" for name, value in facts.items())
+        shown = " ".join(f"{name}={_brief(value)}" for name, value in facts.items() if name != "error")
         # Faults that pass are told by name; what crashed is told with its traceback.
         unforeseen = level >= logging.ERROR and error is not None
         told = "" if error is None or unforeseen else f" ({error})"

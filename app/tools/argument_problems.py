@@ -7,21 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from difflib import get_close_matches
+from functools import reduce
 from typing import Any
 
 from jsonschema_rs import ValidationError
 
 from app.domain.errors import Problem
+from app.domain.texts import Text, t
 
 _CHOICES = ("anyOf", "oneOf")
 _SELECTORS = ("type", "const", "enum")
 _TYPE_WORDS = {
-    "string": "text",
-    "integer": "a whole number",
-    "number": "a number",
-    "boolean": "true or false",
-    "object": "an object",
-    "array": "a list",
+    "string": t("text"),
+    "integer": t("a whole number"),
+    "number": t("a number"),
+    "boolean": t("true or false"),
+    "object": t("an object"),
+    "array": t("a list"),
     "null": "null",
 }
 
@@ -39,18 +41,18 @@ def _problems(error: ValidationError, known: Sequence[str]) -> Iterator[Problem]
     keyword = error.kind.name
     if keyword == "required":
         path = [*error.instance_path, error.kind.value]
-        yield Problem(_pointer(path), f"{_field(path)} is missing")
+        yield Problem(_pointer(path), t("{field} is missing", field=_field(path)))
     elif keyword in ("additionalProperties", "unevaluatedProperties"):
         for name in error.kind.value:
             yield _unknown(error.instance_path, str(name), known)
     elif keyword == "propertyNames":
         path = list(error.instance_path)
-        yield Problem(_pointer(path), f"{_field(path)} has a member whose name is not allowed")
+        yield Problem(_pointer(path), t("{field} has a member whose name is not allowed", field=_field(path)))
     elif keyword in _CHOICES:
         yield from _choice(error, known)
     else:
         path = list(error.instance_path)
-        yield Problem(_pointer(path), f"{_field(path)} {_rule(keyword, error.kind.value)}")
+        yield Problem(_pointer(path), _broken(_field(path), keyword, error.kind.value))
 
 
 def _choice(error: ValidationError, known: Sequence[str]) -> Iterator[Problem]:
@@ -64,9 +66,9 @@ def _choice(error: ValidationError, known: Sequence[str]) -> Iterator[Problem]:
         return
     types = [inner.kind.value for branch in branches for inner in branch if inner.kind.name == "type"]
     if len(types) == len(branches) > 0:
-        yield Problem(_pointer(path), f"{_field(path)} must be {_types(types)}")
+        yield Problem(_pointer(path), t("{field} must be {what}", field=_field(path), what=_types(types)))
     else:
-        yield Problem(_pointer(path), f"{_field(path)} has none of the allowed forms")
+        yield Problem(_pointer(path), t("{field} has none of the allowed forms", field=_field(path)))
 
 
 def _selects(error: ValidationError) -> bool:
@@ -76,8 +78,8 @@ def _selects(error: ValidationError) -> bool:
 def _unknown(parent: Sequence[str | int], name: str, known: Sequence[str]) -> Problem:
     path = [*parent, name]
     near = [] if parent else get_close_matches(name, known, n=1)
-    hint = f"Did you mean `{near[0]}`?" if near else ""
-    return Problem(_pointer(path), f"{_field(path)} is not known here", hint)
+    hint = t("Did you mean `{name}`?", name=near[0]) if near else ""
+    return Problem(_pointer(path), t("{field} is not known here", field=_field(path)), hint)
 
 
 def _pointer(path: Iterable[str | int]) -> str:
@@ -85,47 +87,49 @@ def _pointer(path: Iterable[str | int]) -> str:
 
 
 def _field(path: Sequence[str | int]) -> str:
-    return f"`{'.'.join(map(str, path))}`" if path else "The whole of the arguments"
+    return f"`{'.'.join(map(str, path))}`" if path else t("The whole of the arguments")
 
 
 def _types(names: Any) -> str:
     flat: list[str] = []
     for name in names if isinstance(names, list) else [names]:
         flat.extend(name if isinstance(name, list) else [name])
-    words = [_TYPE_WORDS.get(name, name) for name in dict.fromkeys(flat)]
-    return " or ".join(words)
-
-
-def _at_least(limit: int, things: str) -> str:
-    return "must not be empty" if limit == 1 else f"must have at least {limit} {things}"
-
-
-_RULES: dict[str, Callable[[Any], str]] = {
-    "type": lambda names: f"must be {_types(names)}",
-    "enum": lambda options: "must be one of " + ", ".join(map(_shown, options)),
-    "const": lambda value: f"must be {_shown(value)}",
-    "minimum": lambda limit: f"must be at least {limit}",
-    "maximum": lambda limit: f"must be at most {limit}",
-    "exclusiveMinimum": lambda limit: f"must be more than {limit}",
-    "exclusiveMaximum": lambda limit: f"must be less than {limit}",
-    "multipleOf": lambda step: f"must be a multiple of {step}",
-    "minLength": lambda limit: _at_least(limit, "characters"),
-    "maxLength": lambda limit: f"must have at most {limit} characters",
-    "minItems": lambda limit: _at_least(limit, "items"),
-    "maxItems": lambda limit: f"must have at most {limit} items",
-    "minProperties": lambda limit: _at_least(limit, "members"),
-    "maxProperties": lambda limit: f"must have at most {limit} members",
-    "uniqueItems": lambda _: "must not repeat an item",
-    "pattern": lambda pattern: f"must match the pattern {pattern}",
-    "format": lambda name: f"must be a valid {name}",
-    "not": lambda _: "has a form that is not allowed",
-}
-
-
-def _rule(keyword: str, value: Any) -> str:
-    rule = _RULES.get(keyword)
-    return rule(value) if rule else f"does not satisfy `{keyword}` of the tool's schema"
+    words: list[str] = [_TYPE_WORDS.get(name, name) for name in dict.fromkeys(flat)]
+    return reduce(lambda first, last: t("{first} or {last}", first=first, last=last), words)
 
 
 def _shown(value: Any) -> str:
     return f"`{value}`" if isinstance(value, str) else str(value).lower() if value is not None else "null"
+
+
+_RULES: dict[str, tuple[Text, Callable[[Any], object]]] = {
+    "type": (t("{field} must be {what}"), _types),
+    "enum": (t("{field} must be one of {what}"), lambda options: ", ".join(map(_shown, options))),
+    "const": (t("{field} must be {what}"), _shown),
+    "minimum": (t("{field} must be at least {what}"), str),
+    "maximum": (t("{field} must be at most {what}"), str),
+    "exclusiveMinimum": (t("{field} must be more than {what}"), str),
+    "exclusiveMaximum": (t("{field} must be less than {what}"), str),
+    "multipleOf": (t("{field} must be a multiple of {what}"), str),
+    "minLength": (t("{field} must have at least {what} characters"), str),
+    "maxLength": (t("{field} must have at most {what} characters"), str),
+    "minItems": (t("{field} must have at least {what} items"), str),
+    "maxItems": (t("{field} must have at most {what} items"), str),
+    "minProperties": (t("{field} must have at least {what} members"), str),
+    "maxProperties": (t("{field} must have at most {what} members"), str),
+    "uniqueItems": (t("{field} must not repeat an item"), str),
+    "pattern": (t("{field} must match the pattern {what}"), str),
+    "format": (t("{field} must be a valid {what}"), str),
+    "not": (t("{field} has a form that is not allowed"), lambda _: ""),
+}
+_LEASTS = frozenset({"minLength", "minItems", "minProperties"})
+
+
+def _broken(field: str, keyword: str, value: Any) -> Text:
+    """The sentence that names the rule."""
+    if keyword in _LEASTS and value == 1:
+        return t("{field} must not be empty", field=field)
+    if keyword not in _RULES:
+        return t("{field} does not satisfy `{keyword}` of the tool's schema", field=field, keyword=keyword)
+    pattern, shown = _RULES[keyword]
+    return pattern.fill(field=field, what=shown(value))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app.tools.data import data_set_tool, data_transform_tool
+from app.tools.events import PublishEvent, events_publish_tool
 from app.tools.http import http_request_tool
 from app.tools.http_safety import HttpPolicy
 from app.tools.log import log_write_tool
@@ -10,16 +11,18 @@ from app.tools.tasks import CreateTask, tasks_create_tool
 from ordinaut.tools import Tool
 
 
-def builtin_tools(*, http_policy: HttpPolicy, create_task: CreateTask) -> list[Tool]:
+def builtin_tools(*, http_policy: HttpPolicy, create_task: CreateTask, publish: PublishEvent) -> list[Tool]:
     """One of each, for a `ToolRegistry`.
 
     Args:
         http_policy: What `http.request` may reach beyond the public internet.
         create_task: What `tasks.create` calls.
+        publish: What `events.publish` calls.
     """
     return [
         data_set_tool(),
         data_transform_tool(),
+        events_publish_tool(publish),
         http_request_tool(http_policy),
         log_write_tool(),
         tasks_create_tool(create_task),

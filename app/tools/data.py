@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from app.domain.expressions import TemplateError, TemplateSyntaxError, compile_expression
+from app.domain.texts import joined, t
 from ordinaut.tools import Tool, ToolCall, ToolFailed
 
 MAX_BYTES = 1_048_576
@@ -17,7 +18,7 @@ def data_set_tool() -> Tool:
     """`data.set`: gives a name to a value that later steps use."""
     return Tool(
         name="data.set",
-        description="Returns the value it is given, so that later steps can refer to it by this step's id.",
+        description=t("Returns the value it is given, so that later steps can refer to it by this step's id."),
         schema={
             "type": "object",
             "additionalProperties": False,
@@ -35,7 +36,7 @@ def data_transform_tool() -> Tool:
     """`data.transform`: a JMESPath expression over data."""
     return Tool(
         name="data.transform",
-        description="Evaluates a JMESPath expression on the data and returns its result.",
+        description=t("Evaluates a JMESPath expression on the data and returns its result."),
         schema={
             "type": "object",
             "additionalProperties": False,
@@ -67,23 +68,25 @@ def _transform(call: ToolCall) -> Any:
     try:
         expression = compile_expression(call.arguments["expression"], strict=False)
     except TemplateSyntaxError as error:
-        hint = f" {error.hint}" if error.hint else ""
-        raise ToolFailed(f"{error.message}.{hint}", type="invalid_arguments", retryable=False) from None
+        message = joined(". ", [error.message, error.hint]) if error.hint else joined("", [error.message, "."])
+        raise ToolFailed(message, type="invalid_arguments", retryable=False) from None
     try:
         result = expression.evaluate(data)
     except TemplateError as error:
         raise ToolFailed(error.message, type="transform_failed", retryable=False) from None
-    return _bounded(result, "The result")
+    return _bounded(result, t("The result"))
 
 
 def _bounded(value: Any, what: str) -> Any:
     try:
         size = len(orjson.dumps(value))
     except (orjson.JSONEncodeError, RecursionError):
-        raise ToolFailed(f"{what} cannot be written as JSON", type="invalid_value", retryable=False) from None
+        raise ToolFailed(
+            t("{what} cannot be written as JSON", what=what), type="invalid_value", retryable=False
+        ) from None
     if size > MAX_BYTES:
         raise ToolFailed(
-            f"{what} is larger than {MAX_BYTES} bytes",
+            t("{what} is larger than {limit} bytes", what=what, limit=MAX_BYTES),
             type="value_too_large",
             retryable=False,
             details={"bytes": size, "limit_bytes": MAX_BYTES},

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from app.domain.texts import t
 from app.tools.http_arguments import is_secret_name, request_of, secrets_of
 from app.tools.http_body import NotJson, is_json, parsed_json, text_of
 from app.tools.http_client import HttpAnswer, HttpClient, HttpRequest
@@ -49,8 +50,11 @@ def http_request_tool(policy: HttpPolicy, *, resolve: Resolver = system_addresse
     return Tool(
         name="http.request",
         description=(
-            "Sends an HTTP request and returns status, headers and body. A status outside `expect_status` "
-            "is an error, and private addresses are refused unless the operator admits them."
+            t(
+                "Sends an HTTP request and returns status, headers and body. A status outside "
+                "`expect_status` is an error, and private addresses are refused unless the operator "
+                "admits them."
+            )
         ),
         schema=SCHEMA,
         output_schema=OUTPUT_SCHEMA,
@@ -88,7 +92,7 @@ def _unexpected(answer: HttpAnswer, request: HttpRequest, secrets: list[str]) ->
     if after is not None:
         details["retry_after_seconds"] = after
     return ToolFailed(
-        f"{answer.host} answered with status {answer.status}",
+        t("{host} answered with status {status}", host=answer.host, status=answer.status),
         type="unexpected_status",
         retryable=answer.status >= 500 or answer.status in _RETRYABLE,
         details=details,

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 import orjson
 
+from app.domain.texts import t
 from app.tools.http_client import HttpRequest
 from ordinaut import __version__
 from ordinaut.tools import ToolCall, ToolFailed
@@ -56,7 +57,7 @@ def request_of(call: ToolCall) -> HttpRequest:
     own = dict(_headers(arguments.get("headers") or {}))
     credentials = _authorization(arguments.get("auth"))
     if credentials and any(name.lower() == "authorization" for name in own):
-        raise _invalid("`auth` and the header Authorization cannot both be given")
+        raise _invalid(t("`auth` and the header Authorization cannot both be given"))
     given = {name.lower() for name in own}
     headers = {name: value for name, value in defaults.items() if name.lower() not in given}
     expect = arguments.get("expect_status", "2xx")
@@ -102,19 +103,19 @@ _SECRET_NAME = re.compile(r"authoriz|authentication-info|cookie|token|secret|pas
 
 def _body(arguments: Mapping[str, Any]) -> tuple[bytes | None, str]:
     if "json" in arguments and "body" in arguments:
-        raise _invalid("`json` and `body` cannot both be given")
+        raise _invalid(t("`json` and `body` cannot both be given"))
     if "json" in arguments:
         try:
             body = orjson.dumps(arguments["json"])
         except orjson.JSONEncodeError:
-            raise _invalid("`json` cannot be written as JSON") from None
+            raise _invalid(t("`json` cannot be written as JSON")) from None
         kind = "application/json"
     elif "body" in arguments:
         body, kind = arguments["body"].encode("utf-8", "replace"), "text/plain; charset=utf-8"
     else:
         return None, ""
     if len(body) > _MAX_REQUEST_BODY:
-        raise _invalid(f"The request is larger than {_MAX_REQUEST_BODY} bytes")
+        raise _invalid(t("The request is larger than {limit} bytes", limit=_MAX_REQUEST_BODY))
     return body, kind
 
 
@@ -123,11 +124,11 @@ def _headers(headers: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, value in headers.items():
         text = str(value).lower() if isinstance(value, bool) else str(value).strip(" \t")
         if not _TOKEN.fullmatch(name) or not _VALUE.fullmatch(text):
-            raise _invalid(f"The header {name[:80]!r} has a name or a value that HTTP does not allow")
+            raise _invalid(t("The header {name} has a name or a value that HTTP does not allow", name=f"{name[:80]!r}"))
         if name.lower() in _MANAGED:
-            raise _invalid(f"The header {name} is set by the tool")
+            raise _invalid(t("The header {name} is set by the tool", name=name))
         if name.lower() in seen:
-            raise _invalid(f"The header {name} is given twice")
+            raise _invalid(t("The header {name} is given twice", name=name))
         seen.add(name.lower())
         yield name, text
 
@@ -139,7 +140,7 @@ def _authorization(auth: Mapping[str, str] | None) -> dict[str, str]:
         pair = f"{auth['username']}:{auth['password']}".encode("utf-8", "replace")
         return {"Authorization": f"Basic {base64.b64encode(pair).decode('ascii')}"}
     if not re.fullmatch(r"[\x21-\x7e]+", auth["token"]):
-        raise _invalid("`auth.token` has characters that HTTP does not allow")
+        raise _invalid(t("`auth.token` has characters that HTTP does not allow"))
     return {"Authorization": f"Bearer {auth['token']}"}
 
 

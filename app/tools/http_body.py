@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from app.domain.texts import t
 from ordinaut.tools import ToolFailed
 
 _CHUNK = 65_536
@@ -37,7 +38,7 @@ def read_body(response: http.client.HTTPResponse, limit: int) -> bytes:
     encoding = (response.getheader("Content-Encoding") or "identity").strip().lower()
     unpack = _Gunzip(limit) if encoding in ("gzip", "x-gzip") else None
     if unpack is None and encoding != "identity":
-        raise _invalid("The answer is packed in a way that was not asked for")
+        raise _invalid(t("The answer is packed in a way that was not asked for"))
     body = bytearray()
     read = 0
     while chunk := response.read(_CHUNK):
@@ -46,7 +47,7 @@ def read_body(response: http.client.HTTPResponse, limit: int) -> bytes:
             raise _too_large(limit)
         body += unpack.feed(chunk) if unpack else chunk
     if response.length:
-        raise ToolFailed("The answer was broken off before its end", type="connect_error")
+        raise ToolFailed(t("The answer was broken off before its end"), type="connect_error")
     if unpack:
         unpack.finish()
     return bytes(body)
@@ -71,7 +72,7 @@ class _Gunzip:
             try:
                 piece = self._stream.decompress(data, self._limit - self._made + 1)
             except zlib.error:
-                raise _invalid("The answer is damaged: it cannot be unpacked") from None
+                raise _invalid(t("The answer is damaged: it cannot be unpacked")) from None
             self._made += len(piece)
             if self._made > self._limit:
                 raise _too_large(self._limit)
@@ -82,7 +83,7 @@ class _Gunzip:
     def finish(self) -> None:
         """Make sure that the last member came to its end."""
         if self._begun and not self._stream.eof:
-            raise _invalid("The answer is damaged: its packed form breaks off")
+            raise _invalid(t("The answer is damaged: its packed form breaks off"))
 
 
 def is_json(content_type: str) -> bool:
@@ -99,9 +100,9 @@ def parsed_json(body: bytes) -> Any:
     try:
         value = orjson.loads(body.removeprefix(b"\xef\xbb\xbf"))
     except orjson.JSONDecodeError:
-        raise NotJson("not JSON") from None
+        raise NotJson(t("not JSON")) from None
     if _deeper_than(value, _MAX_DEPTH):
-        raise NotJson(f"nested deeper than {_MAX_DEPTH}")
+        raise NotJson(t("nested deeper than {limit}", limit=_MAX_DEPTH))
     return value
 
 
@@ -131,7 +132,7 @@ def _deeper_than(value: Any, limit: int) -> bool:
 
 def _too_large(limit: int) -> ToolFailed:
     return ToolFailed(
-        f"The answer is larger than {limit} bytes",
+        t("The answer is larger than {limit} bytes", limit=limit),
         type="response_too_large",
         retryable=False,
         details={"limit_bytes": limit},

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import urljoin
 
+from app.domain.texts import t
 from app.tools.http_body import read_body
 from app.tools.http_connection import IdleConnections, PinnedConnection, Watch
 from app.tools.http_safety import (
@@ -90,7 +91,7 @@ class HttpClient:
             if final or not location:
                 return answer
             request, target = _redirected(request, target, answer.status, location)
-        raise _redirect_refused(f"More than {MAX_REDIRECTS} redirects in a row")
+        raise _redirect_refused(t("More than {limit} redirects in a row", limit=MAX_REDIRECTS))
 
     def _once(self, request: HttpRequest, target: Target, watch: Watch) -> HttpAnswer:
         seconds = watch.remaining(_RESOLVE_SECONDS)
@@ -160,7 +161,7 @@ def _redirected(request: HttpRequest, origin: Target, status: int, location: str
     written = location.encode("latin-1", "replace").decode("utf-8", "replace")
     target = parse_target(urljoin(origin.url, written))
     if origin.scheme == "https" and target.scheme == "http":
-        raise _redirect_refused(f"{origin.host} redirects from https to http")
+        raise _redirect_refused(t("{host} redirects from https to http", host=origin.host))
     headers = dict(request.headers)
     if target.origin != origin.origin:
         headers = {name: value for name, value in headers.items() if name.lower() in _MAY_TRAVEL}
@@ -170,7 +171,7 @@ def _redirected(request: HttpRequest, origin: Target, status: int, location: str
         headers = {name: value for name, value in headers.items() if name.lower() != "content-type"}
         return replace(request, method="GET", body=None, headers=headers, url=target.url), target
     if request.body and target.origin != origin.origin:
-        raise _redirect_refused(f"{origin.host} redirects a request with a body to another host")
+        raise _redirect_refused(t("{host} redirects a request with a body to another host", host=origin.host))
     return replace(request, headers=headers, url=target.url), target
 
 
@@ -191,25 +192,33 @@ def _failure(error: Exception, target: Target) -> ToolFailed:
     where = target.netloc
     details = {"host": target.host, "port": target.port}
     if isinstance(error, TimeoutError):
-        return ToolFailed(f"{where} did not answer in time", type="timeout", details=details)
+        return ToolFailed(t("{where} did not answer in time", where=where), type="timeout", details=details)
     if isinstance(error, ssl.SSLCertVerificationError):
-        message = f"The certificate of {where} is not accepted: {error.verify_message}"
+        message = t("The certificate of {where} is not accepted: {reason}", where=where, reason=error.verify_message)
         return ToolFailed(message, type="tls_error", retryable=False, details=details)
     if isinstance(error, ssl.SSLError):
-        reason = (error.reason or "handshake failed").replace("_", " ").lower()
-        return ToolFailed(f"No secure connection to {where}: {reason}", type="tls_error", details=details)
+        reason = (error.reason or "").replace("_", " ").lower() or t("handshake failed")
+        return ToolFailed(
+            t("No secure connection to {where}: {reason}", where=where, reason=reason),
+            type="tls_error",
+            details=details,
+        )
     if isinstance(error, (http.client.RemoteDisconnected, http.client.IncompleteRead)):
-        return ToolFailed(f"{where} closed the connection too early", type="connect_error", details=details)
+        return ToolFailed(
+            t("{where} closed the connection too early", where=where), type="connect_error", details=details
+        )
     if isinstance(error, OSError):
-        reason = error.strerror or "no connection"
-        return ToolFailed(f"Cannot talk to {where}: {reason}", type="connect_error", details=details)
+        reason = error.strerror or t("no connection")
+        return ToolFailed(
+            t("Cannot talk to {where}: {reason}", where=where, reason=reason), type="connect_error", details=details
+        )
     if isinstance(error, http.client.LineTooLong) or "got more than" in str(error):
         return _headers_too_large()
-    return ToolFailed(f"{where} does not speak HTTP", type="invalid_response", details=details)
+    return ToolFailed(t("{where} does not speak HTTP", where=where), type="invalid_response", details=details)
 
 
 def _headers_too_large() -> ToolFailed:
-    return ToolFailed("The headers of the answer are too large", type="response_too_large", retryable=False)
+    return ToolFailed(t("The headers of the answer are too large"), type="response_too_large", retryable=False)
 
 
 def _redirect_refused(message: str) -> ToolFailed:

@@ -18,6 +18,7 @@ from typing import Any, cast
 
 import certifi
 
+from app.domain.texts import t
 from app.tools.http_safety import Target
 from ordinaut.tools import ToolFailed
 
@@ -42,10 +43,10 @@ class Watch:
             ToolFailed: `timeout` when none are left, `stopped` when the run is.
         """
         if self.should_stop():
-            raise ToolFailed("The request was abandoned because its run is being stopped", type="stopped")
+            raise ToolFailed(t("The request was abandoned because its run is being stopped"), type="stopped")
         left = self.deadline - time.monotonic()
         if left <= 0:
-            raise ToolFailed("The request took longer than it may", type="timeout")
+            raise ToolFailed(t("The request took longer than it may"), type="timeout")
         return min(left, at_most)
 
 
@@ -128,7 +129,7 @@ class PinnedConnection(http.client.HTTPConnection):
         return not poll.poll(0)
 
     def _first_answer(self) -> socket.socket:
-        failure: OSError = OSError("no address")
+        failure: OSError = OSError(t("no address"))
         for position, address in enumerate(self._addresses):
             # What time there is is shared among the addresses left, so that a dead first one leaves some.
             share = self.watch.remaining(_CONNECT_SECONDS) / (len(self._addresses) - position)

@@ -10,12 +10,11 @@ import re
 import socket
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from queue import Empty, SimpleQueue
 from threading import Thread
 
-from urllib3.exceptions import LocationParseError
-from urllib3.util import parse_url
-
+from app.domain.texts import t
 from ordinaut.tools import ToolFailed
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -123,21 +122,24 @@ def parse_target(url: str) -> Target:
         ToolFailed: `invalid_url`; the message never repeats the URL, which may hold a password.
     """
     if len(url) > _MAX_URL or _UNSAFE_IN_URL.search(url):
-        raise _invalid(f"The URL has a space, control character or backslash, or is longer than {_MAX_URL}")
+        raise _invalid(
+            t("The URL has a space, control character or backslash, or is longer than {limit}", limit=_MAX_URL)
+        )
     try:
-        parts = parse_url(url)
-    except LocationParseError:
-        raise _invalid("The URL cannot be read") from None
+        # Loaded when a URL is first to be read: most web processes call no tool, and all of them have to start.
+        parts = import_module("urllib3.util").parse_url(url)
+    except ValueError:
+        raise _invalid(t("The URL cannot be read")) from None
     if parts.scheme not in _DEFAULT_PORTS or not url.lower().startswith(f"{parts.scheme}://"):
-        raise _invalid("The URL must start with http:// or https://")
+        raise _invalid(t("The URL must start with http:// or https://"))
     if parts.auth is not None or "@" in (parts.netloc or ""):
-        raise _invalid("The URL must not carry a user name or password: give them in `auth`")
+        raise _invalid(t("The URL must not carry a user name or password: give them in `auth`"))
     host = (parts.host or "").strip("[]").lower().rstrip(".")
     if not _HOST.fullmatch(host) and _literal(host) is None:
-        raise _invalid("The URL names no valid host")
+        raise _invalid(t("The URL names no valid host"))
     port = _DEFAULT_PORTS[parts.scheme] if parts.port is None else parts.port
     if port == 0:
-        raise _invalid("Port 0 cannot be connected to")
+        raise _invalid(t("Port 0 cannot be connected to"))
     return Target(parts.scheme, host, port, parts.request_uri)
 
 
@@ -151,16 +153,18 @@ def safe_addresses(policy: HttpPolicy, target: Target, *, resolve: Resolver, sec
     try:
         addresses = tuple(ipaddress.ip_address(text) for text in texts)
     except ValueError:
-        raise ToolFailed(f"The name {target.host} resolves to no IP address", type="connect_error") from None
+        raise ToolFailed(
+            t("The name {host} resolves to no IP address", host=target.host), type="connect_error"
+        ) from None
     if policy.admits_host(target.host, target.port):
         return tuple(texts)
     for address in addresses:
         if policy.admits_address(address, target.port):
             continue
         if not is_public(address):
-            raise _refused(f"{target.host} leads to a private or reserved address", target)
+            raise _refused(t("{host} leads to a private or reserved address", host=target.host), target)
         if target.port not in policy.ports:
-            raise _refused(f"Port {target.port} of a public host is not one of the web ports", target)
+            raise _refused(t("Port {port} of a public host is not one of the web ports", port=target.port), target)
     return tuple(texts)
 
 
@@ -214,9 +218,9 @@ def _lookup(target: Target, resolve: Resolver, seconds: float) -> Sequence[str]:
     try:
         answer = answers.get(timeout=max(seconds, 0))
     except Empty:
-        raise ToolFailed(f"The name {target.host} was not resolved in time", type="timeout") from None
+        raise ToolFailed(t("The name {host} was not resolved in time", host=target.host), type="timeout") from None
     if isinstance(answer, (OSError, UnicodeError)) or not answer:
-        raise ToolFailed(f"The name {target.host} cannot be resolved", type="connect_error")
+        raise ToolFailed(t("The name {host} cannot be resolved", host=target.host), type="connect_error")
     return answer
 
 
@@ -253,7 +257,7 @@ def _invalid(message: str) -> ToolFailed:
 
 def _refused(message: str, target: Target) -> ToolFailed:
     return ToolFailed(
-        f"{message}; an operator can admit it with ORDINAUT_HTTP_ALLOWED_HOSTS",
+        t("{message}; an operator can admit it with ORDINAUT_HTTP_ALLOWED_HOSTS", message=message),
         type="address_refused",
         retryable=False,
         details={"host": target.host, "port": target.port},

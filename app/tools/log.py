@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from app.domain.texts import t
 from ordinaut.tools import Tool, ToolCall
 
 LEVELS = ("debug", "info", "warning", "error")
@@ -13,7 +14,7 @@ def log_write_tool() -> Tool:
     message = {"type": "string", "maxLength": 10_000, "description": "One line of text."}
     return Tool(
         name="log.write",
-        description="Writes a line into the run's log and returns it.",
+        description=t("Writes a line into the run's log and returns it."),
         schema={
             "type": "object",
             "additionalProperties": False,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from threading import Lock
 from typing import Any
@@ -11,12 +11,19 @@ from typing import Any
 from jsonschema_rs import Draft202012Validator, FancyRegexOptions, ReferencingError
 
 from app.domain.errors import NotFound, Problem
+from app.domain.texts import t
 from app.tools.argument_problems import problems_of
 from ordinaut.tools import Tool
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*")
 _NAME_LENGTH = 128
 _BACKTRACK_LIMIT = 20_000
+
+Finder = Callable[[str | None], None]
+
+
+def _nothing_more(_: str | None) -> None:
+    """Every tool has been added from the start."""
 
 
 class ToolRegistry:
@@ -26,8 +33,21 @@ class ToolRegistry:
         self._tools: dict[str, Tool] = {}
         self._validators: dict[str, Draft202012Validator] = {}
         self._adding = Lock()
+        self._finder: Finder = _nothing_more
         for tool in tools:
             self.add(tool)
+
+    def ask(self, finder: Finder) -> None:
+        """Let `finder` add what is missing: called with the name of an unknown tool, and with None for all of them."""
+        self._finder = finder
+
+    def check(self, tool: Tool) -> None:
+        """Do nothing but what `add` does before it takes the tool in.
+
+        Raises:
+            ValueError: The name is taken or is no tool name, or the schema is not usable.
+        """
+        self._validator(tool)
 
     def add(self, tool: Tool) -> None:
         """Take in one more tool; a tool once added is never replaced.
@@ -35,14 +55,19 @@ class ToolRegistry:
         Raises:
             ValueError: The name is taken or is no tool name, or the schema is not usable.
         """
-        if len(tool.name) > _NAME_LENGTH or not _NAME.fullmatch(tool.name):
-            raise ValueError(f"{tool.name!r} is not a tool name such as `http.request`")
-        validator = _compiled(tool)
+        validator = self._validator(tool)
         with self._adding:
             if tool.name in self._tools:
-                raise ValueError(f"There is already a tool named {tool.name}")
+                raise ValueError(t("There is already a tool named {name}", name=tool.name))
             self._validators[tool.name] = validator
             self._tools[tool.name] = tool
+
+    def _validator(self, tool: Tool) -> Draft202012Validator:
+        if len(tool.name) > _NAME_LENGTH or not _NAME.fullmatch(tool.name):
+            raise ValueError(t("{name} is not a tool name such as `http.request`", name=f"{tool.name!r}"))
+        if tool.name in self._tools:
+            raise ValueError(t("There is already a tool named {name}", name=tool.name))
+        return _compiled(tool)
 
     def get(self, name: str) -> Tool:
         """The tool of that name.
@@ -50,10 +75,10 @@ class ToolRegistry:
         Raises:
             NotFound: There is none; `details.similar` lists close names.
         """
-        tool = self._tools.get(name)
+        tool = self._find(name)
         if tool is None:
             similar = get_close_matches(name[:_NAME_LENGTH], self.names(), n=3)
-            raise NotFound(f"There is no tool named {name[:_NAME_LENGTH]}", tool=name, similar=similar)
+            raise NotFound(t("There is no tool named {name}", name=name[:_NAME_LENGTH]), tool=name, similar=similar)
         return tool
 
     def all(self) -> tuple[Tool, ...]:
@@ -62,12 +87,18 @@ class ToolRegistry:
 
     def names(self) -> tuple[str, ...]:
         """All names, sorted."""
+        self._finder(None)
         return tuple(sorted(self._tools))
 
     def get_schema(self, name: str) -> Mapping[str, Any] | None:
         """The JSON Schema of the tool's arguments; None when there is no such tool."""
-        tool = self._tools.get(name)
+        tool = self._find(name)
         return tool.schema if tool else None
+
+    def _find(self, name: str) -> Tool | None:
+        if name not in self._tools:
+            self._finder(name)
+        return self._tools.get(name)
 
     def argument_problems(self, name: str, arguments: Any) -> list[Problem]:
         """All that is wrong with `arguments` for the tool; pointers start at the arguments, e.g. `/url`.
@@ -85,7 +116,7 @@ class ToolRegistry:
 
 def _compiled(tool: Tool) -> Draft202012Validator:
     if tool.schema.get("type") != "object":
-        raise ValueError(f"The schema of {tool.name} must say `type: object`")
+        raise ValueError(t("The schema of {name} must say `type: object`", name=tool.name))
     try:
         # Offline: a `$ref` of a stranger's schema must not make this process fetch anything.
         return Draft202012Validator(
@@ -95,4 +126,4 @@ def _compiled(tool: Tool) -> Draft202012Validator:
             pattern_options=FancyRegexOptions(backtrack_limit=_BACKTRACK_LIMIT),
         )
     except (ValueError, ReferencingError) as error:
-        raise ValueError(f"The schema of {tool.name} is not usable: {error}") from error
+        raise ValueError(t("The schema of {name} is not usable: {error}", name=tool.name, error=error)) from error

@@ -7,13 +7,15 @@ from typing import Any, Protocol, get_args
 
 from app.domain.errors import InvalidInput
 from app.domain.tasks import BackoffStrategy, Misfire, Overlap, ScheduleKind
+from app.domain.texts import t
+from ordinaut.callers import Caller
 from ordinaut.tools import Tool, ToolCall, ToolFailed
 
 
 class CreateTask(Protocol):
     """The use case that makes a task."""
 
-    def __call__(self, fields: dict[str, Any], *, caller: str, idempotency_key: str) -> Mapping[str, Any]:
+    def __call__(self, fields: dict[str, Any], *, caller: Caller, idempotency_key: str) -> Mapping[str, Any]:
         """Make the task, or return the one made before under the same key.
 
         Raises:
@@ -27,7 +29,7 @@ def _number(low: int, high: int, default: int | None, description: str) -> dict[
 
 
 _MOMENT = {"type": "string", "format": "date-time"}
-_PROPERTIES: dict[str, Any] = {
+TASK_FIELDS: dict[str, Any] = {
     "title": {"type": "string", "minLength": 1, "maxLength": 200, "description": "What it is called."},
     "description": {"type": "string", "maxLength": 2000, "description": "What it is for."},
     "schedule_kind": {
@@ -72,13 +74,14 @@ _PROPERTIES: dict[str, Any] = {
         "description": "Words to find it by.",
     },
 }
+"""JSON Schema of the members of a task that a tool may set, by name."""
 
 
 _SCHEMA: dict[str, Any] = {
     "type": "object",
     "additionalProperties": False,
     "required": ["title", "schedule_kind", "payload"],
-    "properties": _PROPERTIES,
+    "properties": TASK_FIELDS,
 }
 _OUTPUT_SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -116,21 +119,24 @@ def tasks_create_tool(create_task: CreateTask) -> Tool:
 
     return Tool(
         name="tasks.create",
-        description="Creates a task in the name of the run's agent. A repeated call makes one task.",
+        description=t("Creates a task in the name of the run's agent. A repeated call makes one task."),
         schema=_SCHEMA,
         output_schema=_OUTPUT_SCHEMA,
         run=run,
         idempotent=True,
+        scope="tasks:create",
         examples=(_EXAMPLE,),
     )
 
 
 def _invalid(error: InvalidInput) -> ToolFailed:
     first = error.problems[0] if error.problems else None
-    place = f" at `{first.field}`" if first and first.field else ""
-    reason = f"{first.message}" if first else error.message
+    reason = first.message if first else error.message
+    text = t("The task cannot be created: {reason}", reason=reason)
+    if first and first.field:
+        text = t("The task cannot be created at `{field}`: {reason}", field=first.field, reason=reason)
     return ToolFailed(
-        f"The task cannot be created{place}: {reason}",
+        text,
         type="invalid_arguments",
         retryable=False,
         details={

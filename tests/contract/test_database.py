@@ -43,10 +43,12 @@ def test_a_migrated_database_is_well(database: Database) -> None:
 
 
 def test_a_newer_schema_serves_older_code(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    from app.storage.database import REVISION
+
     monkeypatch.setattr("app.storage.database.REVISION", "0000")
     assert database.check() is None
     monkeypatch.setattr("app.storage.database.REVISION", "9999")
-    assert database.check() == "The schema is at 0001, older than 9999: run `ordinaut db upgrade`"
+    assert database.check() == f"The schema is at {REVISION}, older than 9999: run `ordinaut db upgrade`"
 
 
 def test_its_clock_goes_forward_and_agrees_with_this_machine(

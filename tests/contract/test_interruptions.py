@@ -78,7 +78,7 @@ def test_a_running_run_is_canceled(units: SqlUnitsOfWork, ledger: SqlRunLedger) 
     in_thread(hands.executor.drain)
     assert started.wait(10)
     with units() as unit:
-        unit.runs.request_cancel(run_id, get(units, run_id).created_at)
+        unit.runs.request_cancel(run_id, unit.runs.get(run_id).created_at)
     hands.look_until(lambda: False)
     assert hands.exits == [70] and get(units, run_id).status == "canceled"
 
@@ -138,7 +138,7 @@ def test_a_run_that_is_to_be_cancelled_ends_before_its_first_step(units: SqlUnit
     (run_id,) = queued(units, stored(units, pipeline(step("a", "pure.echo"))))
     (run,) = ledger.exchange("node/9", want=1).claimed
     with units() as unit:
-        unit.runs.request_cancel(run_id, get(units, run_id).created_at)
+        unit.runs.request_cancel(run_id, unit.runs.get(run_id).created_at)
     ledger.exchange("node/9", settle=[Settlement(run=run, status="queued", returned=True)])
     hands = Hands(ledger, {"pure.echo": lambda call: 1})
     hands.executor.drain()

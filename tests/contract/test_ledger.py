@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine
 
-from app.domain.execution import Checkpoint, Settlement
+from app.domain.execution import Checkpoint, Exchange, Settlement
 from app.storage.ledger import INNOCENT_LOSSES, SqlRunLedger
 from app.storage.unit_of_work import SqlUnitsOfWork
 from tests.contract.conftest import make_ledger
@@ -73,6 +74,24 @@ def test_a_settlement_ends_the_run_and_appends_to_its_journal(units: SqlUnitsOfW
     )
     assert stands.finished_at is not None
     assert numbers == [1, 2, 3] and stands.journal_length == 3
+
+
+def test_ends_and_claims_share_an_exchange(units: SqlUnitsOfWork, ledger: SqlRunLedger) -> None:
+    ids = queued(units, stored(units, a_task()), 4)
+    first, second = ledger.exchange("w/1", want=2).claimed
+    zombie = Settlement(run=replace(second, fence=second.fence - 1), status="failed", lines=[LINE])
+    done = Settlement(run=first, status="succeeded", output='{"a":1}', lines=[LINE])
+    answer = ledger.exchange("w/1", settle=[done, zombie], want=5)
+    assert answer.accepted == {first.id}
+    assert [run.id for run in answer.claimed] == list(ids[2:])
+    assert answer.claimed[0] == replace(first, id=ids[2], scheduled_for=answer.claimed[0].scheduled_for)
+    # Nothing to claim is no matter to what is settled, nor the other way round.
+    rest = [Settlement(run=run, status="succeeded", lines=[LINE]) for run in answer.claimed]
+    assert ledger.exchange("w/1", settle=rest, want=5) == Exchange(frozenset(ids[2:]), frozenset(), [])
+    assert ledger.exchange("w/1", settle=rest, want=5) == Exchange(frozenset(), frozenset(), [])
+    with units(read_only=True) as unit:
+        assert [unit.runs.get(run_id).status for run_id in ids] == ["succeeded", "running", "succeeded", "succeeded"]
+        assert [record.number for record in unit.runs.journal(ids[0])] == [1]
 
 
 def test_many_settlements_of_mixed_fate_share_a_transaction(units: SqlUnitsOfWork, ledger: SqlRunLedger) -> None:

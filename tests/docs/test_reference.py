@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import click
 import pytest
@@ -16,6 +16,7 @@ from app.http.errors import KINDS
 from app.tools.builtin import builtin_tools
 from app.tools.http_safety import HttpPolicy
 from config.settings import SETTINGS
+from ordinaut import Caller
 from scripts.render_api_doc import PAGE as API_PAGE
 from scripts.render_api_doc import describe, render
 from tests.servers import REPOSITORY
@@ -28,11 +29,11 @@ _EVENT = re.compile(r'\bemit\(\s*"([a-z_]+\.[a-z_]+)"')
 _CHOSEN_EVENT = re.compile(r'emit\("(\w+\.\w+)" if \w+ else "(\w+\.\w+)"')
 
 
-def _no_task(fields: dict[str, Any], *, caller: str, idempotency_key: str) -> dict[str, Any]:
+def _no_task(fields: dict[str, Any], *, caller: Caller, idempotency_key: str) -> dict[str, Any]:
     raise AssertionError("these tests make no tasks")
 
 
-TOOLS = [tool.name for tool in builtin_tools(http_policy=HttpPolicy(), create_task=_no_task)]
+TOOLS = [tool.name for tool in builtin_tools(http_policy=HttpPolicy(), create_task=_no_task, publish=cast(Any, None))]
 
 
 def page(name: str) -> str:

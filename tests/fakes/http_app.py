@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated, Any, cast
 
 from flask import Blueprint, Flask, abort
@@ -10,13 +11,16 @@ from pydantic import BaseModel, Field
 from werkzeug.exceptions import ImATeapot
 
 from app.domain.errors import Conflict, InvalidInput, PreconditionFailed, Problem, Unavailable
+from app.extension_host.host import ExtensionHost
 from app.factory import create_app
 from app.http.api import Answer, api
 from app.schemas.fields import Body, Moment, Query, QueryMoment
 from app.services.catalog import Services
 from app.services.health import Check, HealthService
 from app.services.runs import Hub, RunService
+from tests.fakes.extensions import no_extensions
 from tests.fakes.http_runs import FakeRuns, FixedClock, ScriptedHub
+from tests.fakes.metrics import metrics_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +34,16 @@ class FakeSettings:
     proxy_hops: int = 0
     max_body_bytes: int = 4096
     web_threads: int = 4
+    home: Path = Path("unused")
+    auth: str = "off"
+    jwt_keys: tuple[str, ...] | None = None
+    jwt_algorithm: str = "HS256"
+    access_token_seconds: int = 900
+    login_rate_limit: str = "1000/minute"
+    require_scopes: bool = False
+    trusted_proxies: tuple[str, ...] = ("127.0.0.0/8", "::1/128")
+    protected_routes: tuple[str, ...] = ()
+    locale: str = "en"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +61,7 @@ class World:
 class _Container:
     settings: FakeSettings
     services: Services
+    extensions: ExtensionHost = field(default_factory=no_extensions)
 
 
 def make_app(world: World | None = None) -> Flask:
@@ -58,8 +73,15 @@ def make_app(world: World | None = None) -> Flask:
         tasks=nobody,
         schedules=nobody,
         tools=nobody,
+        events=nobody,
+        extension_work=nobody,
+        auth=nobody,
+        agents=nobody,
+        audit=nobody,
+        secrets=nobody,
         runs=RunService(units=cast(Any, world.runs), clock=clock, hub=world.hub),
         health=HealthService(required=world.required, optional=world.optional, clock=clock, version="9.9.9"),
+        metrics=metrics_of(),
     )
     app = create_app(_Container(world.settings, services))
     app.register_blueprint(_probes())

@@ -6,12 +6,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Literal
+from types import SimpleNamespace
+from typing import Any, Literal, cast
 
 from app.domain.errors import NotFound, Unavailable
 from app.domain.paging import Page
 from app.domain.runs import Record, Run, RunFilter, RunStats, RunStatus
 from app.services.runs import State
+from tests.fakes.access import AccessRows, MemoryAuditStore
+from tests.fakes.events import MemoryEventStore
+from tests.fakes.stores import Rows
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
@@ -124,7 +128,7 @@ class FakeRuns:
             self.rows[run_id] = replace(self.rows[run_id], cancel_requested_at=now)
         return held
 
-    def stats(self, *, since: datetime, task_id: str | None = None) -> RunStats:
+    def stats(self, *, since: datetime, task_id: str | None = None, owner: str | None = None) -> RunStats:
         """See RunStore."""
         return RunStats(
             total=len(self.rows),
@@ -141,16 +145,18 @@ class _Tasks:
     def __init__(self, ids: set[str]) -> None:
         self._ids = ids
 
-    def get(self, task_id: str, *, lock: bool = False) -> str:
+    def get(self, task_id: str, *, lock: bool = False) -> Any:
         if task_id not in self._ids:
             raise NotFound("Task not found", task_id=task_id)
-        return task_id
+        return SimpleNamespace(id=task_id, created_by="ana")
 
 
 class _Unit:
     def __init__(self, runs: FakeRuns, after: list[Callable[[], None]]) -> None:
         self.runs = runs
         self.tasks = _Tasks(runs.task_ids)
+        self.events = MemoryEventStore(cast(Any, self), Rows())
+        self.audit = MemoryAuditStore(AccessRows())
         self._after = after
 
     def after_commit(self, action: Callable[[], None]) -> None:

@@ -14,7 +14,7 @@ from tests.fakes.http_app import FakeSettings, World, make_app
 from tests.fakes.http_runs import FakeRuns, run_row
 
 OPTIONS: dict[str, Any] = {
-    "worker_class": "gthread",
+    "worker_class": "app.http.server.Server",
     "threads": 16,
     "graceful_timeout": 20,
     "post_worker_init": lifecycle.attach,

@@ -13,6 +13,8 @@ from app.domain.errors import NotFound, PreconditionFailed
 from app.domain.paging import Page
 from app.domain.runs import ACTIVE, ENDED, NewRun, Record, Run, RunFilter, RunStats
 from app.domain.tasks import Definition, OccurrenceRecord, Task, TaskFilter
+from tests.fakes.access import AccessRows, MemoryAgentStore, MemoryAuditStore, MemorySecretStore
+from tests.fakes.events import EventRows, MemoryEventStore
 
 T = TypeVar("T")
 
@@ -27,6 +29,8 @@ class Rows:
     runs: dict[str, Run] = field(default_factory=dict)
     origins: dict[str, str] = field(default_factory=dict)
     journals: dict[str, list[Record]] = field(default_factory=dict)
+    events: EventRows = field(default_factory=EventRows)
+    access: AccessRows = field(default_factory=AccessRows)
 
     def copied(self) -> Rows:
         """The same rows in containers of their own."""
@@ -38,6 +42,8 @@ class Rows:
             runs=dict(self.runs),
             origins=dict(self.origins),
             journals=journals,
+            events=self.events.copied(),
+            access=self.access.copied(),
         )
 
 
@@ -166,7 +172,9 @@ class MemoryRunStore:
         return self._rows.runs[run_id]
 
     def page(self, where: RunFilter, *, limit: int, offset: int) -> Page[Run]:
-        return _paged((run for run in self._newest() if _wanted_run(run, where)), limit, offset)
+        tasks = self._rows.tasks
+        mine = (run for run in self._newest() if where.owner in (None, tasks[run.task_id].created_by))
+        return _paged((run for run in mine if _wanted_run(run, where)), limit, offset)
 
     def _newest(self, task_id: str | None = None) -> list[Run]:
         found = [run for run in self._rows.runs.values() if task_id in (None, run.task_id)]
@@ -217,8 +225,9 @@ class MemoryRunStore:
             del self._rows.runs[run_id], self._rows.journals[run_id]
         return len(old[:limit])
 
-    def stats(self, *, since: datetime, task_id: str | None = None) -> RunStats:
-        counted = [run for run in self._newest(task_id) if run.scheduled_for >= since]
+    def stats(self, *, since: datetime, task_id: str | None = None, owner: str | None = None) -> RunStats:
+        mine = [run for run in self._newest(task_id) if owner in (None, self._rows.tasks[run.task_id].created_by)]
+        counted = [run for run in mine if run.scheduled_for >= since]
         by_status: dict[str, int] = {}
         for run in counted:
             by_status[run.status] = by_status.get(run.status, 0) + 1
@@ -270,6 +279,7 @@ def _queued(new: NewRun, title: str, now: datetime) -> Run:
         started_at=None,
         finished_at=None,
         params=new.params,
+        event=new.event,
         error=None,
         output=None,
         journal_length=0,
@@ -283,6 +293,10 @@ class MemoryUnitOfWork:
     def __init__(self, rows: Rows) -> None:
         self.tasks = MemoryTaskStore(rows)
         self.runs = MemoryRunStore(rows)
+        self.events = MemoryEventStore(self, rows)
+        self.agents = MemoryAgentStore(rows.access)
+        self.audit = MemoryAuditStore(rows.access)
+        self.secrets = MemorySecretStore(rows.access)
         self.actions: list[Callable[[], None]] = []
 
     def after_commit(self, action: Callable[[], None]) -> None:

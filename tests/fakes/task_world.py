@@ -13,6 +13,7 @@ from app.services.tasks import TaskService
 from app.services.tools import ToolService
 from app.tools.registry import ToolRegistry
 from ordinaut import Tool, ToolCall, ToolFailed
+from tests.fakes.access import ANA, Calling
 from tests.fakes.stores import CountingQueue, MemoryUnitsOfWork
 
 START = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
@@ -34,7 +35,7 @@ class TurnedClock:
 
 def _echo(call: ToolCall) -> Any:
     call.log("info", "echoing")
-    return {"value": call.arguments["value"], "caller": call.caller}
+    return {"value": call.arguments["value"], "caller": call.caller.agent_id}
 
 
 def _fail(call: ToolCall) -> Any:
@@ -73,7 +74,8 @@ class TaskWorld:
     tools: ToolRegistry = field(default_factory=some_tools)
 
     def __post_init__(self) -> None:
-        self.tasks = TaskService(units=self.units, tools=self.tools, queue=self.queue, clock=self.clock)
+        service = TaskService(units=self.units, tools=self.tools, queue=self.queue, clock=self.clock)
+        self.tasks: Any = Calling(service)
         self.schedules = ScheduleService(clock=self.clock)
         self.tool_service = ToolService(tools=self.tools)
 
@@ -82,4 +84,4 @@ class TaskWorld:
         base = {"title": "A task", "schedule_kind": "cron", "schedule_expr": "0 9 * * *"}
         if fields.get("schedule_kind") == "manual":
             base.pop("schedule_expr")
-        return self.tasks.create({**base, **fields}, caller="ana")
+        return self.tasks.create({**base, **fields}, caller=ANA)

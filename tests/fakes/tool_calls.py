@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ordinaut import Caller
 from ordinaut.tools import ToolCall
 
 
@@ -32,7 +33,7 @@ def tool_call(
         arguments=arguments,
         idempotency_key="run-1:step-1",
         deadline=time.monotonic() + seconds,
-        caller="agent-1",
+        caller=Caller("agent-1", frozenset({"admin"})),
         log=log or Lines(),
         should_stop=should_stop,
     )

@@ -65,8 +65,10 @@ class Program:
         return []
 
     def has_pool(self) -> bool:
-        """Whether a worker has forked the processes of its pool."""
-        return len(self.children()) >= POOL
+        """Whether a worker has forked the processes of its pool; those it starts for extensions are others."""
+        with suppress(psutil.NoSuchProcess):
+            return sum("workers.extensions" not in child.cmdline() for child in self.children()) >= POOL
+        return False
 
     def signal(self, number: signal.Signals) -> None:
         """Signal the main process and everything it forked, which is what a platform does."""

@@ -15,6 +15,8 @@ OnError = Literal["fail", "continue"]
 BACKOFF_STRATEGIES: Final[tuple[BackoffStrategy, ...]] = ("exponential_jitter", "linear", "fixed")
 ON_ERROR: Final[tuple[OnError, ...]] = ("fail", "continue")
 SCOPE_NAMES: Final = ("params", "steps", "now", "task", "run", "event")
+SECRETS: Final = "secrets"
+"""The root of secrets, which only arguments may read."""
 
 ID_PATTERN: Final = r"^[A-Za-z_][A-Za-z0-9_-]*$"
 ERROR_TYPE_PATTERN: Final = r"^[a-z][a-z0-9_]*$"
@@ -45,6 +47,7 @@ class Step:
         backoff_strategy: How the waits between attempts grow.
         backoff_seconds: Base of these waits.
         retry_on: Types of errors worth another attempt; empty for every retryable one.
+        secrets: Names of the secrets that the arguments use.
         on_error: `fail` ends the run, `continue` goes on with `{error}` as the output.
     """
 
@@ -59,6 +62,7 @@ class Step:
     backoff_seconds: float = DEFAULT_BACKOFF
     retry_on: tuple[str, ...] = ()
     on_error: OnError = "fail"
+    secrets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,10 +89,11 @@ def parse_pipeline(document: Sequence[Mapping[str, Any]]) -> Pipeline:
 
 def _parse_step(step: Mapping[str, Any], position: int) -> Step:
     condition = step.get("if")
+    arguments = compile_template(step.get("with", {}))
     return Step(
         id=step.get("id", default_id(position)),
         uses=step["uses"],
-        arguments=compile_template(step.get("with", {})),
+        arguments=arguments,
         condition=None if condition is None else compile_condition(condition),
         save_as=step.get("save_as"),
         timeout_seconds=float(step.get("timeout_seconds", DEFAULT_TIMEOUT)),
@@ -97,4 +102,10 @@ def _parse_step(step: Mapping[str, Any], position: int) -> Step:
         backoff_seconds=float(step.get("backoff_seconds", DEFAULT_BACKOFF)),
         retry_on=tuple(step.get("retry_on", ())),
         on_error=step.get("on_error", "fail"),
+        secrets=_secrets(arguments),
     )
+
+
+def _secrets(arguments: Template) -> tuple[str, ...]:
+    paths = (reference.path for reference in arguments.references)
+    return tuple(dict.fromkeys(str(path[1]) for path in paths if path[0] == SECRETS and len(path) > 1))

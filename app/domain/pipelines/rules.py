@@ -10,6 +10,7 @@ from typing import Any, Final
 import orjson
 
 from app.domain.pipelines import model
+from app.domain.texts import t
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +24,8 @@ class Rule:
 
 def kind_of(value: Any) -> str:
     """Names the JSON type of a value, with its article."""
-    kinds = {dict: "an object", list: "a list", str: "a text", bool: "a boolean", int: "a number"}
-    return "null" if value is None else kinds.get(type(value), "a number")
+    kinds = {dict: t("an object"), list: t("a list"), str: t("a text"), bool: t("a boolean"), int: t("a number")}
+    return "null" if value is None else kinds.get(type(value), t("a number"))
 
 
 def shown(value: Any) -> str:
@@ -53,48 +54,50 @@ def _matches(pattern: str, value: Any) -> bool:
     return fits and re.fullmatch(pattern.strip("^$"), value) is not None
 
 
-_NAME_HINT: Final = "Letters, digits, _ and -, beginning with a letter or _; at most 100 characters."
+_NAME_HINT: Final = t("Letters, digits, _ and -, beginning with a letter or _; at most 100 characters.")
 
 RULES: Final[Mapping[str, Rule]] = {
-    "id": Rule(_is_name, "a name", _NAME_HINT),
+    "id": Rule(_is_name, t("a name"), _NAME_HINT),
     "uses": Rule(
         lambda value: isinstance(value, str) and value != "",
-        "the name of a tool",
-        "For example http.request.",
+        t("the name of a tool"),
+        t("For example http.request."),
     ),
-    "with": Rule(lambda value: isinstance(value, dict), "an object", 'For example {"url": "${params.url}"}.'),
-    "save_as": Rule(lambda value: value is None or _is_name(value), "a name", _NAME_HINT),
+    "with": Rule(lambda value: isinstance(value, dict), t("an object"), t('For example {"url": "${params.url}"}.')),
+    "save_as": Rule(lambda value: value is None or _is_name(value), t("a name"), _NAME_HINT),
     "if": Rule(
         lambda value: value is None or isinstance(value, (str, bool)),
-        "an expression or a boolean",
-        "For example steps.weather.temperature > 25.",
+        t("an expression or a boolean"),
+        t("For example steps.weather.temperature > 25."),
     ),
     "timeout_seconds": Rule(
         lambda value: _is_number(value, 0, model.TIMEOUT_LIMIT) and value > 0,
-        f"a number of seconds above 0 and up to {model.TIMEOUT_LIMIT}",
-        "The default is 30.",
+        t("a number of seconds above 0 and up to {limit}", limit=model.TIMEOUT_LIMIT),
+        t("The default is 30."),
     ),
     "max_retries": Rule(
         lambda value: isinstance(value, int) and _is_number(value, 0, model.RETRIES_LIMIT),
-        f"a whole number from 0 to {model.RETRIES_LIMIT}",
-        "The default is 0.",
+        t("a whole number from 0 to {limit}", limit=model.RETRIES_LIMIT),
+        t("The default is 0."),
     ),
     "backoff_strategy": Rule(
         lambda value: value in model.BACKOFF_STRATEGIES,
-        "one of " + ", ".join(model.BACKOFF_STRATEGIES),
-        "The default is exponential_jitter.",
+        t("one of {names}", names=", ".join(model.BACKOFF_STRATEGIES)),
+        t("The default is exponential_jitter."),
     ),
     "backoff_seconds": Rule(
         lambda value: _is_number(value, 0, model.BACKOFF_LIMIT),
-        f"a number of seconds from 0 to {model.BACKOFF_LIMIT}",
-        "The default is 5.",
+        t("a number of seconds from 0 to {limit}", limit=model.BACKOFF_LIMIT),
+        t("The default is 5."),
     ),
     "retry_on": Rule(
         lambda value: isinstance(value, list) and len(value) <= 50 and all(map(_is_error_type, value)),
-        "a list of error types in snake_case",
-        'For example ["timeout"]; an empty list retries every error that another attempt may mend.',
+        t("a list of error types in snake_case"),
+        t('For example ["timeout"]; an empty list retries every error that another attempt may mend.'),
     ),
     "on_error": Rule(
-        lambda value: value in model.ON_ERROR, "one of fail, continue", "With continue the output is {error}."
+        lambda value: value in model.ON_ERROR,
+        t("one of {names}", names=", ".join(model.ON_ERROR)),
+        t("With continue the output is {error}."),
     ),
 }

@@ -16,6 +16,7 @@ from app.domain.pipelines import model
 from app.domain.pipelines.arguments import certain_problems, escape_token
 from app.domain.pipelines.rules import RULES, kind_of, shown
 from app.domain.templates import compile_template
+from app.domain.texts import Text, any_of, t
 
 
 class ToolSchemas(Protocol):
@@ -57,7 +58,7 @@ class _Place:
     """Where a step stands and what it may refer to."""
 
     pointer: str
-    label: str
+    label: Text
     own: frozenset[str]
     earlier: frozenset[str]
     later: frozenset[str]
@@ -86,40 +87,46 @@ def _pipeline_problems(
     document: Any, tools: ToolSchemas, params: Mapping[str, Any] | None, at: str
 ) -> Iterator[Problem]:
     if not isinstance(document, list):
-        message = f"The pipeline is {kind_of(document)}, not a list of steps."
-        yield Problem(at, message, 'Write [{"uses": "…"}].')
+        message = t("The pipeline is {kind}, not a list of steps.", kind=kind_of(document))
+        yield Problem(at, message, t('Write [{"uses": "…"}].'))
         return
     too_large = list(_size_problems(document, at))
     yield from too_large
     if too_large:
         return
     if not document:
-        yield _Warning(at, "The pipeline has no steps, so its runs do nothing.", "Add a step.")
+        yield _Warning(at, t("The pipeline has no steps, so its runs do nothing."), t("Add a step."))
     yield from _name_problems(document, at)
     for position, step in enumerate(document):
         if isinstance(step, dict):
             yield from _step_problems(step, tools, _place(document, position, params, at))
         else:
-            hint = 'Write {"uses": "tool.name", "with": {…}}.'
-            yield Problem(f"{at}/{position}", f"Step {position + 1} is {kind_of(step)}, not an object.", hint)
+            hint = t('Write {"uses": "tool.name", "with": {…}}.')
+            yield Problem(
+                f"{at}/{position}",
+                t("Step {number} is {kind}, not an object.", number=position + 1, kind=kind_of(step)),
+                hint,
+            )
 
 
 def _size_problems(document: list[Any], at: str) -> Iterator[Problem]:
     if len(document) > model.STEPS_LIMIT:
-        message = f"The pipeline has {len(document)} steps; at most {model.STEPS_LIMIT} are allowed."
-        yield Problem(at, message, "Split it into tasks that start each other with tasks.run.")
+        message = t(
+            "The pipeline has {count} steps; at most {limit} are allowed.", count=len(document), limit=model.STEPS_LIMIT
+        )
+        yield Problem(at, message, t("Split it into tasks that start each other with tasks.run."))
     if _is_deeper(document, model.DEPTH_LIMIT):
-        message = f"The pipeline is nested deeper than {model.DEPTH_LIMIT} levels."
-        yield Problem(at, message, "Flatten the arguments, or pass the inner part as text.")
+        message = t("The pipeline is nested deeper than {limit} levels.", limit=model.DEPTH_LIMIT)
+        yield Problem(at, message, t("Flatten the arguments, or pass the inner part as text."))
         return
     try:
         size = len(orjson.dumps(document))
     except TypeError as error:
-        yield Problem(at, f"The pipeline is not JSON: {error}.", "Use plain JSON values only.")
+        yield Problem(at, t("The pipeline is not JSON: {error}.", error=error), t("Use plain JSON values only."))
         return
     if size > model.BYTES_LIMIT:
-        message = f"The pipeline takes {size} bytes; at most {model.BYTES_LIMIT} are allowed."
-        yield Problem(at, message, "Keep large data elsewhere and fetch it in a step.")
+        message = t("The pipeline takes {size} bytes; at most {limit} are allowed.", size=size, limit=model.BYTES_LIMIT)
+        yield Problem(at, message, t("Keep large data elsewhere and fetch it in a step."))
 
 
 def _is_deeper(value: Any, limit: int) -> bool:
@@ -148,8 +155,14 @@ def _name_problems(document: list[Any], at: str) -> Iterator[Problem]:
             name = dict(_names(step, position)).get(wanted)
             owner = position if name is None else owners.setdefault(name, position)
             if owner != position:
-                message = f"`{wanted}` of step {position + 1}, `{name}`, is taken by step {owner + 1}."
-                yield Problem(f"{at}/{position}/{wanted}", message, "Give every step names of its own.")
+                message = t(
+                    "`{wanted}` of step {number}, `{name}`, is taken by step {owner}.",
+                    wanted=wanted,
+                    number=position + 1,
+                    name=name,
+                    owner=owner + 1,
+                )
+                yield Problem(f"{at}/{position}/{wanted}", message, t("Give every step names of its own."))
 
 
 def _place(document: list[Any], position: int, params: Mapping[str, Any] | None, at: str) -> _Place:
@@ -157,7 +170,9 @@ def _place(document: list[Any], position: int, params: Mapping[str, Any] | None,
     given = document[position].get("id")
     return _Place(
         pointer=f"{at}/{position}",
-        label=f"step {position + 1} ({given})" if isinstance(given, str) else f"step {position + 1}",
+        label=t("step {number} ({given})", number=position + 1, given=given)
+        if isinstance(given, str)
+        else t("step {number}", number=position + 1),
         own=names[position],
         earlier=frozenset().union(*names[:position]),
         later=frozenset().union(*names[position + 1 :]),
@@ -168,12 +183,18 @@ def _place(document: list[Any], position: int, params: Mapping[str, Any] | None,
 def _step_problems(step: dict[str, Any], tools: ToolSchemas, place: _Place) -> Iterator[Problem]:
     for key in step.keys() - RULES.keys():
         near = get_close_matches(str(key), RULES, 1)
-        hint = f"Did you mean `{near[0]}`?" if near else f"Known keys: {', '.join(RULES)}."
+        hint = t("Did you mean `{name}`?", name=near[0]) if near else t("Known keys: {names}.", names=", ".join(RULES))
         pointer = f"{place.pointer}/{escape_token(str(key))}"
-        yield Problem(pointer, f"`{key}` of {place.label} is not a known key.", hint)
+        yield Problem(pointer, t("`{key}` of {step} is not a known key.", key=key, step=place.label), hint)
     for key, rule in RULES.items():
         if key in step and not rule.holds(step[key]):
-            message = f"`{key}` of {place.label} is {shown(step[key])}, but has to be {rule.wanted}."
+            message = t(
+                "`{key}` of {step} is {value}, but has to be {wanted}.",
+                key=key,
+                step=place.label,
+                value=shown(step[key]),
+                wanted=rule.wanted,
+            )
             yield Problem(f"{place.pointer}/{key}", message, rule.hint)
     yield from _retry_warnings(step, place)
     yield from _condition_problems(step.get("if"), place)
@@ -185,8 +206,8 @@ def _retry_warnings(step: dict[str, Any], place: _Place) -> Iterator[Problem]:
         return
     for key in ("backoff_strategy", "backoff_seconds", "retry_on"):
         if key in step:
-            message = f"`{key}` of {place.label} has no effect, because the step has no retries."
-            yield _Warning(f"{place.pointer}/{key}", message, "Set max_retries to 1 or more.")
+            message = t("`{key}` of {step} has no effect, because the step has no retries.", key=key, step=place.label)
+            yield _Warning(f"{place.pointer}/{key}", message, t("Set max_retries to 1 or more."))
 
 
 def _condition_problems(condition: Any, place: _Place) -> Iterator[Problem]:
@@ -196,7 +217,9 @@ def _condition_problems(condition: Any, place: _Place) -> Iterator[Problem]:
     try:
         compiled = compile_condition(condition)
     except TemplateSyntaxError as error:
-        yield Problem(at, f"The condition of {place.label} is wrong: {error.message}", error.hint)
+        yield Problem(
+            at, t("The condition of {step} is wrong: {error}", step=place.label, error=error.message), error.hint
+        )
         return
     for reference in compiled.references:
         yield from _reference_problems(reference, at, place)
@@ -205,26 +228,28 @@ def _condition_problems(condition: Any, place: _Place) -> Iterator[Problem]:
 def _tool_problems(step: dict[str, Any], tools: ToolSchemas, place: _Place) -> Iterator[Problem]:
     uses, arguments = step.get("uses"), step.get("with", {})
     if "uses" not in step:
-        hint = 'Name the tool: "uses": "http.request". GET /tools lists all of them.'
-        yield Problem(f"{place.pointer}/uses", f"`uses` of {place.label} is missing.", hint)
+        hint = t('Name the tool: "uses": "http.request". GET /tools lists all of them.')
+        yield Problem(f"{place.pointer}/uses", t("`uses` of {step} is missing.", step=place.label), hint)
     if not isinstance(arguments, dict):
         return
     yield from _template_problems(arguments, place)
     schema = tools.get_schema(uses) if isinstance(uses, str) and uses else None
     if schema is not None and isinstance(uses, str):
         for problem in certain_problems(tools.argument_problems(uses, arguments), arguments, schema):
-            hint = problem.hint or f"See GET /tools/{uses}."
-            yield Problem(f"{place.pointer}/with{problem.pointer}", problem.message, hint)
+            cure: str = problem.hint or t("See GET /tools/{uses}.", uses=uses)
+            yield Problem(f"{place.pointer}/with{problem.pointer}", problem.message, cure)
     elif isinstance(uses, str) and uses:
         yield _unknown_tool(uses, tools, place)
 
 
 def _unknown_tool(uses: str, tools: ToolSchemas, place: _Place) -> Problem:
     near = get_close_matches(uses, sorted(tools.names()), 3)
-    hint = f"Did you mean {' or '.join(near)}?" if near else "GET /tools lists all of them."
+    hint = t("Did you mean {names}?", names=any_of(near)) if near else t("GET /tools lists all of them.")
     if "${" in uses:
-        hint = "The tool cannot be a template; write its name."
-    return Problem(f"{place.pointer}/uses", f"There is no tool `{uses}`, which {place.label} uses.", hint)
+        hint = t("The tool cannot be a template; write its name.")
+    return Problem(
+        f"{place.pointer}/uses", t("There is no tool `{uses}`, which {step} uses.", uses=uses, step=place.label), hint
+    )
 
 
 def _template_problems(arguments: dict[str, Any], place: _Place) -> Iterator[Problem]:
@@ -233,10 +258,21 @@ def _template_problems(arguments: dict[str, Any], place: _Place) -> Iterator[Pro
         try:
             template = compile_template(text)
         except TemplateSyntaxError as error:
-            yield Problem(pointer, f"A template of {place.label} is wrong: {error.message}", error.hint)
+            yield Problem(
+                pointer, t("A template of {step} is wrong: {error}", step=place.label, error=error.message), error.hint
+            )
             continue
         for reference in template.references:
-            yield from _reference_problems(reference, pointer, place)
+            if reference.path[0] == model.SECRETS:
+                yield from _secret_problems(reference, pointer, place)
+            else:
+                yield from _reference_problems(reference, pointer, place)
+
+
+def _secret_problems(reference: Reference, at: str, place: _Place) -> Iterator[Problem]:
+    if len(reference.path) < 2 or not isinstance(reference.path[1], str):
+        named = {"expression": reference.expression, "step": place.label}
+        yield Problem(at, t("`{expression}` of {step} names no secret.", **named), t("Write secrets.NAME."))
 
 
 def _texts(value: Any, pointer: str) -> Iterator[tuple[str, str]]:
@@ -252,47 +288,62 @@ def _texts(value: Any, pointer: str) -> Iterator[tuple[str, str]]:
 
 def _reference_problems(reference: Reference, at: str, place: _Place) -> Iterator[Problem]:
     root = reference.path[0]
-    named = f"`{reference.expression}` of {place.label}"
-    if root not in model.SCOPE_NAMES:
+    named = {"expression": reference.expression, "step": place.label}
+    if root == model.SECRETS:
+        cure = t("Only the arguments of a step, in `with`, can use secrets.")
+        yield Problem(at, t("`{expression}` of {step} uses a secret in a condition.", **named), cure)
+    elif root not in model.SCOPE_NAMES:
         hint = _root_hint(str(root), reference, place)
-        yield Problem(at, f"{named} begins with `{root}`, which is not there to be read.", hint)
+        yield Problem(
+            at,
+            t("`{expression}` of {step} begins with `{root}`, which is not there to be read.", root=root, **named),
+            hint,
+        )
     elif root == "steps" and len(reference.path) > 1 and reference.path[1] not in place.earlier:
         name = str(reference.path[1])
-        message = f"{named} refers to a step `{name}`, which {_when(name, place)}."
+        message = t(
+            "`{expression}` of {step} refers to a step `{name}`, {which}.",
+            name=name,
+            which=_which(name, place),
+            **named,
+        )
         yield Problem(at, message, _step_hint(name, place))
     elif root == "params" and place.params is not None and reference.required:
         missing = _missing_param(reference.path[1:], place.params)
         if missing:
-            hint = f"Add it to the params, or write `{reference.expression} || 'default'`."
-            yield _Warning(at, f"{named} needs the parameter `{missing}`, which is not given.", hint)
+            hint = t("Add it to the params, or write `{expression} || 'default'`.", expression=reference.expression)
+            message = t(
+                "`{expression}` of {step} needs the parameter `{name}`, which is not given.", name=missing, **named
+            )
+            yield _Warning(at, message, hint)
 
 
 def _root_hint(root: str, reference: Reference, place: _Place) -> str:
-    allowed = f"Allowed: {', '.join(model.SCOPE_NAMES)}."
+    allowed = t("Allowed: {names}.", names=", ".join(model.SCOPE_NAMES))
     if root in place.earlier:
-        return f"Write steps.{root}."
+        return t("Write steps.{root}.", root=root)
     if place.params and root in place.params:
-        return f"Write params.{root}."
+        return t("Write params.{root}.", root=root)
     if f'"{root}"' in reference.expression:
-        return f"Text goes in single quotes: '{root}'."
+        return t("Text goes in single quotes: '{root}'.", root=root)
     near = get_close_matches(root, model.SCOPE_NAMES, 1)
-    return f"Did you mean {near[0]}? {allowed}" if near else allowed
+    return t("Did you mean {name}? {allowed}", name=near[0], allowed=allowed) if near else allowed
 
 
-def _when(name: str, place: _Place) -> str:
+def _which(name: str, place: _Place) -> str:
     if name in place.own:
-        return "is this step itself"
-    return "runs later" if name in place.later else "does not exist"
+        return t("which is this step itself")
+    return t("which runs later") if name in place.later else t("which does not exist")
 
 
 def _step_hint(name: str, place: _Place) -> str:
     if name in place.later or name in place.own:
-        return "Only outputs of steps further up can be read; move that step up."
+        return t("Only outputs of steps further up can be read; move that step up.")
     near = get_close_matches(name, sorted(place.earlier), 1)
     if not place.earlier:
-        return "This is the first step; it can read params, now, task, run and event."
-    known = f"Steps before this one: {', '.join(sorted(place.earlier))}."
-    return f"Did you mean {near[0]}? {known}" if near else known
+        return t("This is the first step; it can read params, now, task, run and event.")
+    known = t("Steps before this one: {names}.", names=", ".join(sorted(place.earlier)))
+    return t("Did you mean {name}? {known}", name=near[0], known=known) if near else known
 
 
 def _missing_param(path: tuple[str | int, ...], params: Mapping[str, Any]) -> str:

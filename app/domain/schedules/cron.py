@@ -16,8 +16,9 @@ from cronsim import CronSim, CronSimError
 from app.domain.schedules import clockwork, zones
 from app.domain.schedules.cron_grammar import CronFields, read_cron
 from app.domain.schedules.model import Firing
-from app.domain.schedules.refusals import bad_expr, required_text
+from app.domain.schedules.refusals import bad_cron, required_text
 from app.domain.schedules.words_cron import cron_in_words
+from app.domain.texts import t
 
 # Any date will do: whether cron fields can match at all does not depend on where one starts to look.
 _SOME_DAY = datetime(2000, 1, 1)  # noqa: DTZ001 - a clock reading
@@ -83,5 +84,7 @@ def parse_cron(expr: str | None, timezone: str) -> CronSchedule:
 def _never(error: CronSimError | None) -> Exception:
     reason = str(error) if error else ""
     if reason in ("", "Bad day-of-month"):
-        return bad_expr("no date matches this schedule: it would never fire", "check the day of month and the month")
-    return bad_expr(f"the cron expression is not valid: {reason}")
+        return bad_cron(
+            t("no date matches this schedule: it would never fire"), t("check the day of month and the month")
+        )
+    return bad_cron(t("the cron expression is not valid: {reason}", reason=reason))

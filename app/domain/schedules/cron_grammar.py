@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from app.domain.errors import ScheduleInvalid
-from app.domain.schedules.refusals import bad_expr, shown
+from app.domain.schedules.refusals import bad_cron, shown
+from app.domain.texts import Text, t
 
 MACROS: Mapping[str, str] = MappingProxyType(
     {
@@ -39,18 +40,18 @@ def _names(text: str, first: int) -> Mapping[str, int]:
 class _Field:
     """One field: how it is called in messages, its range, the names it knows."""
 
-    title: str
+    title: Text
     low: int
     high: int
     names: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
 
 
-_SECOND = _Field("second", 0, 59)
-_MINUTE = _Field("minute", 0, 59)
-_HOUR = _Field("hour", 0, 23)
-_DAY = _Field("day of month", 1, 31)
-_MONTH = _Field("month", 1, 12, _names("JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC", 1))
-_WEEKDAY = _Field("day of week", 0, 7, _names("SUN MON TUE WED THU FRI SAT", 0))
+_SECOND = _Field(t("second"), 0, 59)
+_MINUTE = _Field(t("minute"), 0, 59)
+_HOUR = _Field(t("hour"), 0, 23)
+_DAY = _Field(t("day of month"), 1, 31)
+_MONTH = _Field(t("month"), 1, 12, _names("JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC", 1))
+_WEEKDAY = _Field(t("day of week"), 0, 7, _names("SUN MON TUE WED THU FRI SAT", 0))
 _FIELDS = (_SECOND, _MINUTE, _HOUR, _DAY, _MONTH, _WEEKDAY)
 
 
@@ -82,9 +83,9 @@ def read_cron(text: str) -> CronFields:
         text = _expand_macro(text)
     parts = text.upper().split()
     if len(parts) not in (5, 6):
-        raise bad_expr(
-            f"a cron expression has 5 fields, or 6 with seconds first, got {len(parts)}",
-            "the order is: minute hour day-of-month month day-of-week",
+        raise bad_cron(
+            t("a cron expression has 5 fields, or 6 with seconds first, got {given}", given=len(parts)),
+            t("the order is: minute hour day-of-month month day-of-week"),
         )
     if len(parts) == 5:
         parts.insert(0, "0")
@@ -94,16 +95,25 @@ def read_cron(text: str) -> CronFields:
 def _expand_macro(text: str) -> str:
     name = text.lower()
     if name == "@reboot":
-        raise bad_expr("@reboot is not a time", "use schedule_kind event to act on a start")
+        raise bad_cron(t("@reboot is not a time"), t("use schedule_kind event to act on a start"))
     if name not in MACROS:
-        raise bad_expr(f"{shown(text)} is not a known macro", "known are " + ", ".join(MACROS))
+        raise bad_cron(
+            t("{text} is not a known macro", text=shown(text)), t("known are {names}", names=", ".join(MACROS))
+        )
     return MACROS[name]
 
 
 def _normal_field(spec: _Field, part: str) -> str:
     terms = part.split(",")
     if len(terms) > _MAX_TERMS:
-        raise bad_expr(f"{spec.title} may list at most {_MAX_TERMS} values, got {len(terms)}")
+        raise bad_cron(
+            t(
+                "{field} may list at most {limit} values, got {given}",
+                field=spec.title,
+                limit=_MAX_TERMS,
+                given=len(terms),
+            )
+        )
     return ",".join(_normal_term(spec, term) for term in terms)
 
 
@@ -116,14 +126,19 @@ def _normal_term(spec: _Field, term: str) -> str:
         return f"{_value(spec, term[:-1])}L"
     body, slash, step = term.partition("/")
     if slash and not (_STEP.match(step) and int(step) > 0):
-        raise bad_expr(f"{spec.title} has the step {shown(step)}; a step is a whole number from 1 to 99")
+        raise bad_cron(
+            t("{field} has the step {step}; a step is a whole number from 1 to 99", field=spec.title, step=shown(step))
+        )
     return f"{_span(spec, body)}{slash}{int(step) if slash else ''}"
 
 
 def _nth_weekday(term: str) -> str:
     day, _, nth = term.partition("#")
     if nth not in ("1", "2", "3", "4", "5"):
-        raise bad_expr(f"day of week: after # comes 1-5, got {shown(nth)}", "FRI#2 is the second Friday, FRIL the last")
+        raise bad_cron(
+            t("day of week: after # comes 1-5, got {nth}", nth=shown(nth)),
+            t("FRI#2 is the second Friday, FRIL the last"),
+        )
     return f"{_value(_WEEKDAY, day)}#{nth}"
 
 
@@ -138,9 +153,15 @@ def _span(spec: _Field, body: str) -> str:
     if spec is _WEEKDAY and end == 0 and start > 0:
         end = 7
     if end < start:
-        raise bad_expr(
-            f"{spec.title} range {shown(body)} runs backwards",
-            f"write it as two ranges: {first}-{spec.high},{spec.low}-{last}",
+        raise bad_cron(
+            t("{field} range {body} runs backwards", field=spec.title, body=shown(body)),
+            t(
+                "write it as two ranges: {first}-{high},{low}-{last}",
+                first=first,
+                high=spec.high,
+                low=spec.low,
+                last=last,
+            ),
         )
     return f"{start}-{end}"
 
@@ -152,21 +173,32 @@ def _value(spec: _Field, text: str) -> int:
         raise _not_a_value(spec, text)
     number = int(text)
     if not spec.low <= number <= spec.high:
-        raise bad_expr(
-            f"{spec.title} must be {spec.low}-{spec.high}, got {number}",
-            f"use {spec.low}-{spec.high}, *, ranges, lists and steps",
+        raise bad_cron(
+            t(
+                "{field} must be {low}-{high}, got {number}",
+                field=spec.title,
+                low=spec.low,
+                high=spec.high,
+                number=number,
+            ),
+            t("use {low}-{high}, *, ranges, lists and steps", low=spec.low, high=spec.high),
         )
     return number
 
 
 def _not_a_value(spec: _Field, text: str) -> ScheduleInvalid:
-    hint = f"use {spec.low}-{spec.high}, *, ranges, lists and steps"
+    span = {"low": spec.low, "high": spec.high}
+    hint = t("use {low}-{high}, *, ranges, lists and steps", **span)
     if text == "R":
-        hint = "random times are not supported; jitter_seconds spreads the load"
+        hint = t("random times are not supported; jitter_seconds spreads the load")
     elif text == "?":
-        hint = "use * in place of ?"
+        hint = t("use * in place of ?")
     elif spec is _WEEKDAY and text == "L":
-        hint = "5L or FRIL is the last Friday of the month"
+        hint = t("5L or FRIL is the last Friday of the month")
     elif spec.names:
-        hint += f", or names such as {next(iter(spec.names))}"
-    return bad_expr(f"{spec.title} cannot read {shown(text)}" if text else f"{spec.title} has an empty value", hint)
+        hint = t(
+            "use {low}-{high}, *, ranges, lists and steps, or names such as {name}", name=next(iter(spec.names)), **span
+        )
+    if not text:
+        return bad_cron(t("{field} has an empty value", field=spec.title), hint)
+    return bad_cron(t("{field} cannot read {text}", field=spec.title, text=shown(text)), hint)

@@ -30,7 +30,7 @@ class Schedule(Protocol):
 
     @property
     def kind(self) -> str:
-        """`cron`, `rrule`, `once` or `manual`."""
+        """`cron`, `rrule`, `once`, `event`, `condition` or `manual`."""
 
     @property
     def expr(self) -> str:

@@ -10,13 +10,16 @@ from datetime import UTC, datetime
 from app.domain.schedules import zones
 from app.domain.schedules.model import Firing
 from app.domain.schedules.refusals import bad_expr, required_text, shown
+from app.domain.schedules.shape import Moment
+from app.domain.schedules.words_english import in_english
+from app.domain.texts import Text, t
 
 _FORM = re.compile(
     r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,6})?)?(?P<offset>[Zz]|[+-]\d\d(?::?\d\d)?)?\Z",
     re.ASCII,
 )
 _YEARS = range(1900, 3000)
-_HINT = "write it as 2030-05-17T09:00:00 or, with an offset, 2030-05-17T09:00:00+03:00"
+_HINT = t("write it as 2030-05-17T09:00:00 or, with an offset, 2030-05-17T09:00:00+03:00")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +40,10 @@ class Once:
         """The instant when it lies after `moment`, else None."""
         return self.firing.at if self.firing.at > moment else None
 
-    def describe(self) -> str:
+    def describe(self) -> Text:
         """ "Once, on Friday 17 May 2030 at 09:00", by the clocks of the zone."""
-        local = self.firing.at.astimezone(zones.find_zone(self.timezone))
-        clock = f"{local:%H:%M:%S}" if local.second else f"{local:%H:%M}"
-        return f"Once, on {local:%A} {local.day} {local:%B} {local.year} at {clock}"
+        local = Moment(self.firing.at.astimezone(zones.find_zone(self.timezone)).replace(tzinfo=None))
+        return Text(in_english(local), "{schedule}", {"schedule": local})
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ class Manual:
 
     def describe(self) -> str:
         """One sentence for all manual schedules."""
-        return "Only when started by hand"
+        return t("Only when started by hand")
 
 
 def parse_once(expr: str | None, timezone: str) -> Once:
@@ -71,13 +73,15 @@ def parse_once(expr: str | None, timezone: str) -> Once:
     text = required_text(expr, "2030-05-17T09:00:00")
     form = _FORM.match(text)
     if not form:
-        raise bad_expr(f"{shown(text)} is not an ISO 8601 date with a time", _HINT)
+        raise bad_expr(t("{text} is not an ISO 8601 date with a time", text=shown(text)), _HINT)
     try:
         moment = datetime.fromisoformat(text.upper().replace(",", "."))
     except ValueError as error:
-        raise bad_expr(f"{shown(text)} is not a date and time that exists: {error}", _HINT) from error
+        raise bad_expr(
+            t("{text} is not a date and time that exists: {error}", text=shown(text), error=error), _HINT
+        ) from error
     if moment.year not in _YEARS:
-        raise bad_expr(f"the year must be {_YEARS[0]}-{_YEARS[-1]}, got {moment.year}")
+        raise bad_expr(t("the year must be {low}-{high}, got {year}", low=_YEARS[0], high=_YEARS[-1], year=moment.year))
     if form["offset"]:
         at = moment.astimezone(UTC)
         return Once(text, timezone, Firing(at, zones.wall_at(zone, at)))

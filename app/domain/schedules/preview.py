@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from app.domain.schedules import zones
 from app.domain.schedules.model import Firing, Occurrence, Schedule
+from app.domain.texts import t
 
 
 def preview(schedule: Schedule, *, after: datetime, count: int) -> list[Occurrence]:
@@ -25,12 +26,12 @@ def _note(zone: ZoneInfo, wall: datetime, local: datetime) -> str | None:
     said = _clock(wall)
     if zones.in_gap(zone, wall):
         moved = _clock(local) if local.date() == wall.date() else f"{local:%Y-%m-%d} {_clock(local)}"
-        return f"{said} does not exist on that day (clocks go forward); fires at {moved}"
+        return t("{time} does not exist on that day (clocks go forward); fires at {moved}", time=said, moved=moved)
     if not zones.occurs_twice(zone, wall):
         return None
     if local.fold:
-        return f"{said} occurs twice that day (clocks go back); this is the second pass"
-    return f"{said} occurs twice that day; fires at the first pass"
+        return t("{time} occurs twice that day (clocks go back); this is the second pass", time=said)
+    return t("{time} occurs twice that day; fires at the first pass", time=said)
 
 
 def _clock(moment: datetime) -> str:

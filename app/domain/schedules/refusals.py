@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from app.domain.errors import Problem, ScheduleInvalid
+from app.domain.texts import t
 
 MAX_EXPR = 2000
-_EXAMPLES = "docs/schedules.md has examples of every kind"
+_EXAMPLES = t("docs/schedules.md has examples of every kind")
 
 
 def bad_expr(message: str, hint: str = _EXAMPLES) -> ScheduleInvalid:
     """The expression is wrong: `/schedule_expr`."""
     return ScheduleInvalid([Problem("/schedule_expr", message, hint)])
+
+
+def bad_cron(message: str, hint: str = _EXAMPLES) -> ScheduleInvalid:
+    """The same, of a cron expression: the founding document has one sentence for all that can be wrong with it."""
+    return ScheduleInvalid([Problem("/schedule_expr", message, hint, t("Invalid cron expression"))])
 
 
 def bad_timezone(message: str, hint: str = "") -> ScheduleInvalid:
@@ -31,7 +37,11 @@ def shown(text: str, limit: int = 40) -> str:
 def required_text(expr: str | None, example: str) -> str:
     """The expression without outer blanks; raises `ScheduleInvalid` when it is missing or over long."""
     if expr is None or not expr.strip():
-        raise bad_expr("schedule_expr is required for this kind of schedule", f"for example {example}")
+        raise bad_expr(
+            t("schedule_expr is required for this kind of schedule"), t("for example {example}", example=example)
+        )
     if len(expr) > MAX_EXPR:
-        raise bad_expr(f"schedule_expr must have at most {MAX_EXPR} characters, got {len(expr)}")
+        raise bad_expr(
+            t("schedule_expr must have at most {limit} characters, got {given}", limit=MAX_EXPR, given=len(expr))
+        )
     return expr.strip()

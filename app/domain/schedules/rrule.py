@@ -18,6 +18,7 @@ from app.domain.schedules.rrule_rule import Rule, completed, fills_positions, re
 from app.domain.schedules.rrule_values import Stamp
 from app.domain.schedules.rrule_walk import walk
 from app.domain.schedules.words_rrule import rule_in_words
+from app.domain.texts import t
 
 _SECOND = timedelta(seconds=1)
 _STEP = {
@@ -138,15 +139,17 @@ def parse_rrule(expr: str | None, timezone: str, anchor: datetime) -> RRuleSched
     _check_until(recurrence, zone, begin)
     schedule = RRuleSchedule(expr=text, zone=zone, begin=begin, recurrence=recurrence)
     if not schedule.fires:
-        raise bad_expr("no date matches this rule: it would never fire", "check the BY parts, INTERVAL and DTSTART")
+        raise bad_expr(
+            t("no date matches this rule: it would never fire"), t("check the BY parts, INTERVAL and DTSTART")
+        )
     return schedule
 
 
 def _check_until(recurrence: Recurrence, zone: ZoneInfo, begin: datetime) -> None:
     until = _until(recurrence.until, zone)
     if until is not None and until < begin:
-        said = "DTSTART" if recurrence.start else "the start of the rule (when the task was created)"
-        raise bad_expr(f"UNTIL lies before {said}: it would never fire")
+        said = "DTSTART" if recurrence.start else t("the start of the rule (when the task was created)")
+        raise bad_expr(t("UNTIL lies before {said}: it would never fire", said=said))
 
 
 def _until(until: Stamp | None, zone: ZoneInfo) -> datetime | None:

@@ -20,6 +20,7 @@ from app.domain.schedules.rrule_values import (
     read_weekday,
     read_weekdays,
 )
+from app.domain.texts import t
 
 _MAX_DATES = 100
 _MAX_COUNT = 100_000
@@ -83,9 +84,12 @@ def read_recurrence(text: str) -> Recurrence:
         name, tzid, value = _line(line)
         lines[name].append((tzid, value))
     if len(lines["RRULE"]) != 1:
-        raise bad_expr(f"there must be exactly one RRULE, got {len(lines['RRULE'])}", "for example FREQ=DAILY;BYHOUR=9")
+        raise bad_expr(
+            t("there must be exactly one RRULE, got {given}", given=len(lines["RRULE"])),
+            t("for example FREQ=DAILY;BYHOUR=9"),
+        )
     if len(lines["DTSTART"]) > 1:
-        raise bad_expr("there may be only one DTSTART")
+        raise bad_expr(t("there may be only one DTSTART"))
     parts = _split_parts(lines["RRULE"][0][1])
     rule = _rule(parts)
     starts = [Dated(read_stamp("DTSTART", value, _START_YEARS), tzid) for tzid, value in lines["DTSTART"]]
@@ -112,18 +116,20 @@ def _line(line: str) -> tuple[str, str | None, str]:
     name = name.upper()
     if name not in ("RRULE", "DTSTART", "EXDATE", "RDATE"):
         hint = (
-            "several rules do not fit in one task: create one task for each"
+            t("several rules do not fit in one task: create one task for each")
             if name == "EXRULE"
-            else "write one per line"
+            else t("write one per line")
         )
-        raise bad_expr(f"{shown(name)} is not a line of a schedule; known are RRULE, DTSTART, EXDATE, RDATE", hint)
+        raise bad_expr(
+            t("{name} is not a line of a schedule; known are RRULE, DTSTART, EXDATE, RDATE", name=shown(name)), hint
+        )
     tzid = None
     for parameter in parameters:
         key, _, setting = parameter.partition("=")
         if name == "RRULE" or key.upper() not in ("TZID", "VALUE"):
-            raise bad_expr(f"{name} does not take the parameter {shown(parameter)}")
+            raise bad_expr(t("{name} does not take the parameter {parameter}", name=name, parameter=shown(parameter)))
         if key.upper() == "VALUE" and setting.upper() not in ("DATE", "DATE-TIME"):
-            raise bad_expr(f"{name} must hold dates with a time, not {shown(setting)}")
+            raise bad_expr(t("{name} must hold dates with a time, not {setting}", name=name, setting=shown(setting)))
         tzid = setting if key.upper() == "TZID" else tzid
     return name, tzid, value.strip().upper()
 
@@ -134,16 +140,19 @@ def _split_parts(text: str) -> dict[str, str]:
         name, equals, value = part.partition("=")
         if not equals or not value:
             raise bad_expr(
-                f"the rule part {shown(part)} must have the form NAME=value",
-                "for example FREQ=DAILY;BYHOUR=9",
+                t("the rule part {part} must have the form NAME=value", part=shown(part)),
+                t("for example FREQ=DAILY;BYHOUR=9"),
             )
         if name not in _PARTS:
-            raise bad_expr(f"{shown(name)} is not a part of a recurrence rule", "known are " + ", ".join(_PARTS))
+            raise bad_expr(
+                t("{name} is not a part of a recurrence rule", name=shown(name)),
+                t("known are {names}", names=", ".join(_PARTS)),
+            )
         if name in parts:
-            raise bad_expr(f"{name} is given twice")
+            raise bad_expr(t("{name} is given twice", name=name))
         parts[name] = value
     if "COUNT" in parts and "UNTIL" in parts:
-        raise bad_expr("COUNT and UNTIL exclude each other: keep one")
+        raise bad_expr(t("COUNT and UNTIL exclude each other: keep one"))
     return parts
 
 
@@ -169,12 +178,12 @@ def _freq(parts: Mapping[str, str]) -> str:
     freq = parts.get("FREQ", "")
     if freq == "SECONDLY":
         raise bad_expr(
-            "FREQ=SECONDLY is not supported; the smallest is MINUTELY",
-            "for seconds use a cron expression of 6 fields, such as */10 * * * * *",
+            t("FREQ=SECONDLY is not supported; the smallest is MINUTELY"),
+            t("for seconds use a cron expression of 6 fields, such as */10 * * * * *"),
         )
     if freq not in _MAX_INTERVAL:
-        got = f"got {shown(freq)}" if freq else "it is missing"
-        raise bad_expr(f"FREQ must be one of {', '.join(_MAX_INTERVAL)}; {got}")
+        got = t("got {freq}", freq=shown(freq)) if freq else t("it is missing")
+        raise bad_expr(t("FREQ must be one of {names}; {got}", names=", ".join(_MAX_INTERVAL), got=got))
     return freq
 
 
@@ -184,22 +193,22 @@ def _check_together(rule: Rule, parts: Mapping[str, str]) -> None:
     wrong = (
         (
             numbered and rule.freq not in ("MONTHLY", "YEARLY"),
-            "a numbered BYDAY needs FREQ=MONTHLY or YEARLY",
+            t("a numbered BYDAY needs FREQ=MONTHLY or YEARLY"),
         ),
-        (numbered and bool(rule.weeks), "a numbered BYDAY and BYWEEKNO exclude each other"),
-        (bool(rule.weeks) and rule.freq != "YEARLY", "BYWEEKNO needs FREQ=YEARLY"),
-        (bool(rule.monthdays) and rule.freq == "WEEKLY", "BYMONTHDAY cannot be used with FREQ=WEEKLY"),
+        (numbered and bool(rule.weeks), t("a numbered BYDAY and BYWEEKNO exclude each other")),
+        (bool(rule.weeks) and rule.freq != "YEARLY", t("BYWEEKNO needs FREQ=YEARLY")),
+        (bool(rule.monthdays) and rule.freq == "WEEKLY", t("BYMONTHDAY cannot be used with FREQ=WEEKLY")),
         (
             bool(rule.yeardays) and rule.freq in ("DAILY", "WEEKLY", "MONTHLY"),
-            f"BYYEARDAY cannot be used with FREQ={rule.freq}",
+            t("BYYEARDAY cannot be used with FREQ={freq}", freq=rule.freq),
         ),
         (
             bool(rule.positions) and not any(name.startswith("BY") and name != "BYSETPOS" for name in parts),
-            "BYSETPOS needs another BY part to choose from",
+            t("BYSETPOS needs another BY part to choose from"),
         ),
         (
             max(len(rule.hours), 1) * max(len(rule.minutes), 1) * max(len(rule.seconds), 1) > _MAX_TIMES,
-            f"BYHOUR, BYMINUTE and BYSECOND together may give at most {_MAX_TIMES} times a day",
+            t("BYHOUR, BYMINUTE and BYSECOND together may give at most {limit} times a day", limit=_MAX_TIMES),
         ),
     )
     for fault, message in wrong:
@@ -210,8 +219,17 @@ def _check_together(rule: Rule, parts: Mapping[str, str]) -> None:
 def _dates(name: str, lines: list[tuple[str | None, str]]) -> tuple[Dated, ...]:
     texts = [(tzid, item.strip()) for tzid, value in lines for item in value.split(",")]
     if len(texts) > _MAX_DATES:
-        raise bad_expr(f"there may be at most {_MAX_DATES} dates in {name}, got {len(texts)}")
+        raise bad_expr(
+            t(
+                "there may be at most {limit} dates in {name}, got {given}",
+                limit=_MAX_DATES,
+                name=name,
+                given=len(texts),
+            )
+        )
     found = tuple(Dated(read_stamp(name, item, _DATE_YEARS), tzid) for tzid, item in texts)
     if any(dated.stamp.whole_day for dated in found):
-        raise bad_expr(f"{name} needs dates with a time", f"write it as {name}:20300517T090000")
+        raise bad_expr(
+            t("{name} needs dates with a time", name=name), t("write it as {name}:20300517T090000", name=name)
+        )
     return found

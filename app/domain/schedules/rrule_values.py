@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from app.domain.schedules import zones
 from app.domain.schedules.refusals import bad_expr, shown
+from app.domain.texts import t
 
 WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 _MAX_VALUES = 100
@@ -39,25 +40,35 @@ def read_stamp(name: str, text: str, years: range) -> Stamp:
     """`20300517`, `20300517T090000` or `20300517T090000Z`; raises `ScheduleInvalid` naming `name`."""
     form = _STAMP.match(text)
     sign = "=" if name == "UNTIL" else ":"
-    hint = f"write it as {name}{sign}20300517T090000, or with a final Z for UTC"
+    hint = t("write it as {name}{sign}20300517T090000, or with a final Z for UTC", name=name, sign=sign)
     if not form:
-        raise bad_expr(f"{name} cannot read the date {shown(text)}", hint)
+        raise bad_expr(t("{name} cannot read the date {text}", name=name, text=shown(text)), hint)
     try:
         # A reading of clocks: its zone is decided elsewhere.
         moment = datetime.strptime(form[1] + (form[2] or "000000"), "%Y%m%d%H%M%S")  # noqa: DTZ007
     except ValueError as error:
-        raise bad_expr(f"{name} {shown(text)} is not a date and time that exists", hint) from error
+        raise bad_expr(
+            t("{name} {text} is not a date and time that exists", name=name, text=shown(text)), hint
+        ) from error
     if moment.year not in years:
-        raise bad_expr(f"the year of {name} must be {years[0]}-{years[-1]}, got {moment.year}")
+        raise bad_expr(
+            t(
+                "the year of {name} must be {low}-{high}, got {year}",
+                name=name,
+                low=years[0],
+                high=years[-1],
+                year=moment.year,
+            )
+        )
     return Stamp(moment, utc=bool(form[3]), whole_day=form[2] is None)
 
 
 def read_number(name: str, text: str, low: int, high: int) -> int:
     """A whole number from `low` to `high`."""
     if not _NUMBER.match(text):
-        raise bad_expr(f"{name} must be a whole number, got {shown(text)}")
+        raise bad_expr(t("{name} must be a whole number, got {text}", name=name, text=shown(text)))
     if not low <= int(text) <= high:
-        raise bad_expr(f"{name} must be {low}-{high}, got {int(text)}")
+        raise bad_expr(t("{name} must be {low}-{high}, got {number}", name=name, low=low, high=high, number=int(text)))
     return int(text)
 
 
@@ -66,11 +77,11 @@ def read_numbers(name: str, text: str, low: int, high: int, *, signed: bool) -> 
     found: set[int] = set()
     for item in _items(name, text):
         if not _NUMBER.match(item):
-            raise bad_expr(f"{name} must list whole numbers, got {shown(item)}")
+            raise bad_expr(t("{name} must list whole numbers, got {item}", name=name, item=shown(item)))
         number = int(item)
         if not low <= (abs(number) if signed else number) <= high:
-            allowed = f"{low}-{high} or -{high} to -{low}" if signed else f"{low}-{high}"
-            raise bad_expr(f"{name} must be {allowed}, got {number}")
+            allowed = t("{low}-{high} or -{high} to -{low}", low=low, high=high) if signed else f"{low}-{high}"
+            raise bad_expr(t("{name} must be {allowed}, got {number}", name=name, allowed=allowed, number=number))
         found.add(number)
     return tuple(sorted(found))
 
@@ -78,7 +89,9 @@ def read_numbers(name: str, text: str, low: int, high: int, *, signed: bool) -> 
 def read_weekday(name: str, text: str) -> int:
     """`MO` to `SU`, Monday = 0."""
     if text not in WEEKDAYS:
-        raise bad_expr(f"{name} must be one of {', '.join(WEEKDAYS)}, got {shown(text)}")
+        raise bad_expr(
+            t("{name} must be one of {names}, got {text}", name=name, names=", ".join(WEEKDAYS), text=shown(text))
+        )
     return WEEKDAYS.index(text)
 
 
@@ -88,11 +101,13 @@ def read_weekdays(text: str) -> tuple[tuple[int, int], ...]:
     for item in _items("BYDAY", text):
         form = _WEEKDAY.match(item)
         if not form:
-            hint = "write days as MO, 2FR (second Friday) or -1SU (last Sunday)"
-            raise bad_expr(f"BYDAY cannot read {shown(item)}", hint)
+            hint = t("write days as MO, 2FR (second Friday) or -1SU (last Sunday)")
+            raise bad_expr(t("BYDAY cannot read {item}", item=shown(item)), hint)
         nth = int(form[1] or 0)
         if form[1] and not 1 <= abs(nth) <= _MAX_NTH:
-            raise bad_expr(f"BYDAY counts from 1 to {_MAX_NTH} or back from -1, got {shown(item)}")
+            raise bad_expr(
+                t("BYDAY counts from 1 to {limit} or back from -1, got {item}", limit=_MAX_NTH, item=shown(item))
+            )
         found.add((nth, WEEKDAYS.index(form[2])))
     return tuple(sorted(found, key=lambda pair: (pair[1], pair[0])))
 
@@ -100,5 +115,7 @@ def read_weekdays(text: str) -> tuple[tuple[int, int], ...]:
 def _items(name: str, text: str) -> list[str]:
     items = text.split(",")
     if len(items) > _MAX_VALUES:
-        raise bad_expr(f"{name} may list at most {_MAX_VALUES} values, got {len(items)}")
+        raise bad_expr(
+            t("{name} may list at most {limit} values, got {given}", name=name, limit=_MAX_VALUES, given=len(items))
+        )
     return items

@@ -1,36 +1,48 @@
-"""Cron expressions in English: the common shapes in our words, rare ones in cronsim's."""
+"""Cron expressions in words: the common shapes in our own, rare ones in cronsim's."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from cronsim.explain import Expression
 
 from app.domain.schedules.cron_grammar import CronFields
-from app.domain.schedules.words_time import every, join, month_names, ordinal, product_of_times, weekdays
+from app.domain.schedules.shape import Reading, Shape
+from app.domain.schedules.words_english import in_english
+from app.domain.schedules.words_time import MOST_TIMES
+from app.domain.texts import Text, t
 
 _NUMBERS = re.compile(r"\d+(?:-\d+)?(?:,\d+(?:-\d+)?)*\Z")
 _STEP = re.compile(r"(?:\*|0)/(\d+)\Z")
 _RANGE = re.compile(r"(\d+)-(\d+)\Z")
+_SPECIAL_DAY = re.compile(r"(\d)(?:L|#(\d))\Z")
 _MOST_DAYS = 4
 
 
-def cron_in_words(fields: CronFields) -> str:
+def cron_in_words(fields: CronFields) -> Text:
     """One sentence without a full stop, such as "Every 5 minutes, Monday to Friday"."""
+    shape = cron_shape(fields)
+    if shape is not None:
+        return Text(in_english(shape), "{schedule}", {"schedule": shape})
+    # cronsim speaks English alone; other languages show the expression itself.
+    told = t("By the cron expression {expression}", expression=fields.text.removeprefix("0 "))
+    return Text(_rare(fields), told.pattern, told.values)
+
+
+def cron_shape(fields: CronFields) -> Shape | None:
+    """What there is to say; None for a shape that is not ours."""
     days = _days(fields)
-    if days is not None:
-        times = _clock_times(fields)
-        if times:
-            return f"{days} {times}"
-        pace = _pace(fields)
-        if pace:
-            return pace if days == "Every day" else f"{pace}, {days.replace('Every', 'every', 1)}"
-    return _rare(fields)
+    if days is None:
+        return None
+    times = _clock_times(fields)
+    if times is not None and len(times) <= MOST_TIMES:
+        return replace(days, unit=days.frame, times=times)
+    return _paced(fields, days)
 
 
 def _rare(fields: CronFields) -> str:
-    parts = fields.text.split()
-    words = Expression(parts).explain().rstrip(".")
+    words = Expression(fields.text.split()).explain().rstrip(".")
     return words[:1].upper() + words[1:]
 
 
@@ -45,50 +57,44 @@ def _numbers(part: str) -> list[int] | None:
     return sorted(found)
 
 
-def _single(part: str) -> int | None:
-    return int(part) if part.isdigit() else None
-
-
-def _clock_times(fields: CronFields) -> str | None:
+def _clock_times(fields: CronFields) -> tuple[Reading, ...] | None:
     hours, minutes, seconds = _numbers(fields.hour), _numbers(fields.minute), _numbers(fields.second)
     if hours is None or minutes is None or seconds is None:
         return None
-    return product_of_times(hours, minutes, seconds)
+    return tuple((hour, minute, second) for hour in hours for minute in minutes for second in seconds)
 
 
-def _every_step(part: str, unit: str, whole: int) -> str | None:
-    """ "Every 5 minutes" for `*/5`; None where the step does not divide the unit above."""
+def _step(part: str, whole: int) -> int | None:
+    """5 for `*/5`, 1 for `*`; None where the step does not divide the unit above."""
     if part == "*":
-        return every(1, unit)
+        return 1
     step = _STEP.match(part)
-    if step and whole % int(step[1]) == 0 and int(step[1]) < whole:
-        return every(int(step[1]), unit)
-    return None
+    return int(step[1]) if step and whole % int(step[1]) == 0 and int(step[1]) < whole else None
 
 
-def _pace(fields: CronFields) -> str | None:
+def _paced(fields: CronFields, days: Shape) -> Shape | None:
     """How often inside a day: the finest field that repeats, then what narrows it."""
-    if _single(fields.second) is None:
-        return _every_step(fields.second, "second", 60) if fields.minute == fields.hour == "*" else None
+    if not fields.second.isdigit():
+        every = _step(fields.second, 60) if fields.minute == fields.hour == "*" else None
+        return replace(days, unit="second", every=every) if every else None
     if fields.second != "0":
         return None
     span = _hour_span(fields.hour)
-    if _single(fields.minute) is None:
-        pace = _every_step(fields.minute, "minute", 60)
-        if pace is None or (span is None and fields.hour != "*"):
+    if not fields.minute.isdigit():
+        every = _step(fields.minute, 60)
+        if every is None or (span is None and fields.hour != "*"):
             return None
-        return pace if span is None else f"{pace} from {span[0]:02d}:00 to {span[1]:02d}:59"
-    return _hourly(fields, span)
+        window = ((span[0], 0, 0), (span[1], 59, 0)) if span else None
+        return replace(days, unit="minute", every=every, window=window)
+    return _hourly(fields, span, days)
 
 
-def _hourly(fields: CronFields, span: tuple[int, int] | None) -> str | None:
+def _hourly(fields: CronFields, span: tuple[int, int] | None, days: Shape) -> Shape | None:
     minute = int(fields.minute)
     if span is not None:
-        return f"Every hour from {span[0]:02d}:{minute:02d} to {span[1]:02d}:{minute:02d}"
-    pace = _every_step(fields.hour, "hour", 24)
-    if pace is None or minute == 0:
-        return pace
-    return f"{pace} at minute {minute}"
+        return replace(days, unit="hour", window=((span[0], minute, 0), (span[1], minute, 0)))
+    every = _step(fields.hour, 24)
+    return replace(days, unit="hour", every=every, minutes=(minute,) if minute else ()) if every else None
 
 
 def _hour_span(hour: str) -> tuple[int, int] | None:
@@ -98,50 +104,40 @@ def _hour_span(hour: str) -> tuple[int, int] | None:
     return (int(span[1]), int(span[2])) if span else None
 
 
-def _days(fields: CronFields) -> str | None:
+def _days(fields: CronFields) -> Shape | None:
     """On which days: None when both day fields are set, or one has a shape that is not ours."""
     if fields.day != "*" and fields.weekday != "*":
         return None
-    months = None if fields.month == "*" else _numbers(fields.month)
-    if fields.month != "*" and months is None:
+    months = [] if fields.month == "*" else _numbers(fields.month)
+    if months is None:
         return None
-    if fields.day == "*" and fields.weekday == "*":
-        return f"Every day in {month_names(months)}" if months else "Every day"
+    shape = Shape(months=tuple(months))
     if fields.weekday != "*":
-        return _by_weekday(fields.weekday, months)
-    return _by_date(fields.day, months)
+        return _by_weekday(fields.weekday, shape)
+    return shape if fields.day == "*" else _by_date(fields.day, shape)
 
 
-def _by_weekday(weekday: str, months: list[int] | None) -> str | None:
-    inside = f" in {month_names(months)}" if months else ""
+def _by_weekday(weekday: str, shape: Shape) -> Shape | None:
     numbers = _numbers(weekday)
     if numbers is not None:
         days = sorted({(number + 6) % 7 for number in numbers})
-        words = weekdays(days)
-        if len(days) == 7:
-            return f"Every day{inside}"
-        return f"{words}{inside}" if " to " in words else f"Every {words}{inside}"
-    special = re.fullmatch(r"(\d)(?:L|#(\d))", weekday)
+        return replace(shape, weekdays=tuple((0, day) for day in days))
+    special = _SPECIAL_DAY.match(weekday)
     if not special:
         return None
-    nth = ordinal(int(special[2])) if special[2] else "last"
-    day = weekdays([(int(special[1]) + 6) % 7])
-    return f"Every {'year' if months and len(months) == 1 else 'month'} on the {nth} {day}{_of(months)}"
+    day = (int(special[1]) + 6) % 7
+    return replace(shape, frame=_frame(shape), weekdays=((int(special[2] or -1), day),))
 
 
-def _by_date(day: str, months: list[int] | None) -> str | None:
-    named = {"L": "the last day", "LW": "the last weekday"}.get(day)
+def _by_date(day: str, shape: Shape) -> Shape | None:
+    shape = replace(shape, frame=_frame(shape))
+    if day == "L":
+        return replace(shape, monthdays=(-1,))
+    if day == "LW":
+        return replace(shape, last_workday=True)
     numbers = _numbers(day)
-    if named is None and (numbers is None or len(numbers) > _MOST_DAYS):
-        return None
-    if named is None and numbers and months and len(months) == 1:
-        return f"Every year on {join(str(number) for number in numbers)} {month_names(months)}"
-    if named is None and numbers:
-        named = ("day " if len(numbers) == 1 else "days ") + join(str(number) for number in numbers)
-    return f"Every {'year' if months and len(months) == 1 else 'month'} on {named}{_of(months)}"
+    return None if numbers is None or len(numbers) > _MOST_DAYS else replace(shape, monthdays=tuple(numbers))
 
 
-def _of(months: list[int] | None) -> str:
-    if not months:
-        return ""
-    return f" of {month_names(months)}" if len(months) == 1 else f", in {month_names(months)}"
+def _frame(shape: Shape) -> str:
+    return "year" if len(shape.months) == 1 else "month"

@@ -57,10 +57,3 @@ def month_names(months: Sequence[int]) -> str:
     if len(months) > 2 and months[-1] - months[0] == len(months) - 1:
         return f"{MONTHS[months[0] - 1]} to {MONTHS[months[-1] - 1]}"
     return join(MONTHS[month - 1] for month in months)
-
-
-def product_of_times(hours: Sequence[int], minutes: Sequence[int], seconds: Sequence[int]) -> str | None:
-    """ "at 09:00 and 17:00"; None when there are too many to spell out."""
-    if len(hours) * len(minutes) * len(seconds) > MOST_TIMES:
-        return None
-    return "at " + join(clock(h, m, s) for h in hours for m in minutes for s in seconds)

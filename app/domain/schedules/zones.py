@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from app.domain.errors import ScheduleInvalid
 from app.domain.schedules.refusals import bad_timezone, shown
+from app.domain.texts import t
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+){0,2}\Z")
 _MAX_NAME = 64
@@ -35,17 +36,19 @@ def _known_names() -> frozenset[str]:
 def find_zone(name: str, refuse: Callable[[str, str], ScheduleInvalid] = bad_timezone) -> ZoneInfo:
     """The zone with this IANA name; raises what `refuse` makes for anything else, paths included."""
     if len(name) > _MAX_NAME or not _NAME.match(name) or name not in _known_names():
-        raise refuse(f"{shown(name)} is not an IANA time zone", _suggestion(name[:_MAX_NAME]))
+        raise refuse(t("{name} is not an IANA time zone", name=shown(name)), _suggestion(name[:_MAX_NAME]))
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise refuse(f"{shown(name)} cannot be read from the time zone database", "") from error
+        raise refuse(t("{name} cannot be read from the time zone database", name=shown(name)), "") from error
 
 
 def _suggestion(name: str) -> str:
     by_lower = {known.lower(): known for known in _known_names()}
     close = difflib.get_close_matches(name.lower(), sorted(by_lower), n=1, cutoff=0.75)
-    return f"did you mean {by_lower[close[0]]}?" if close else "use a name such as Europe/Bucharest or UTC"
+    return (
+        t("did you mean {name}?", name=by_lower[close[0]]) if close else t("use a name such as Europe/Bucharest or UTC")
+    )
 
 
 def within_reach(moment: datetime) -> datetime | None:

@@ -117,7 +117,9 @@ def serving(settings: Settings) -> Iterator[Api]:
     opened: list[Database] = []
 
     with patch.object(bootstrap, "open_database", _kept(opened, bootstrap.open_database)):
-        yield Api(create_app(bootstrap.build(settings)), settings)
+        container = bootstrap.build(settings)
+        yield Api(create_app(container), settings)
+    container.extensions.close()
     for database in opened:
         database.close()
 

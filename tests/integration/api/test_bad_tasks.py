@@ -56,7 +56,8 @@ SCHEDULES = [
     ("once", "2027-02-30T00:00:00Z", "schedule_expr"),
     ("once", "99999-01-01T00:00:00Z", "schedule_expr"),
     ("manual", "* * * * *", "schedule_expr"),
-    ("event", "a.b", "schedule_kind"),
+    ("event", "a..b", "schedule_expr"),
+    ("condition", "payload.(", "schedule_expr"),
     ("weekly", "* * * * *", "schedule_kind"),
 ]
 

@@ -104,3 +104,38 @@ def test_a_redis_that_returns_counts_again(own_valkey: ValkeyServer) -> None:
         while not server.keys("ordinaut:limits:*") and time.monotonic() < deadline:
             client.get("/runs")
         assert server.keys("ordinaut:limits:*")
+
+
+def logging_in(url: str) -> FlaskClient:
+    """A web process that takes tokens, and two logins a minute."""
+    settings = FakeSettings(
+        rate_limit="1000/minute",
+        redis_url=url,
+        auth="jwt",
+        jwt_keys=("0f5c1d9a7b3e48d2a6c4f8e1b2d3c4a5f6e7d8c9b0a1f2e3",),
+        login_rate_limit="2/minute",
+    )
+    return make_app(World(settings=settings)).test_client()
+
+
+def logins(client: FlaskClient, count: int, peer: str = "192.0.2.1") -> list[int]:
+    """A refresh token that cannot be read is an attempt to log in as well."""
+    return [
+        client.post(
+            "/agents/auth/refresh", json={"refresh_token": "x"}, environ_overrides={"REMOTE_ADDR": peer}
+        ).status_code
+        for _ in range(count)
+    ]
+
+
+def test_processes_share_the_count_of_logins(redis_url: str) -> None:
+    assert logins(logging_in(redis_url), 1) == [401]
+    assert logins(logging_in(redis_url), 2) == [401, 429]
+    assert logins(logging_in(redis_url), 1, peer="192.0.2.2") == [401]
+
+
+def test_logins_stay_limited_while_redis_is_away(own_valkey: ValkeyServer) -> None:
+    client = logging_in(own_valkey.url)
+    assert logins(client, 1) == [401]
+    own_valkey.kill()
+    assert logins(client, 4)[-2:] == [429, 429]

@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 
+from app.extension_host.host import ExtensionHost
 from app.factory import create_app
 from app.schemas.task_answers import TaskOut
 from app.services.catalog import Services
+from tests.fakes.extensions import no_extensions
 from tests.fakes.http_app import FakeSettings
+from tests.fakes.metrics import metrics_of
 from tests.fakes.task_world import TaskWorld
 
 DAILY: dict[str, Any] = {"title": "A task", "schedule_kind": "cron", "schedule_expr": "0 9 * * *"}
@@ -24,13 +27,25 @@ class Web:
 
     services: Services
     settings: FakeSettings = field(default_factory=lambda: FakeSettings(max_body_bytes=1_048_576))
+    extensions: ExtensionHost = field(default_factory=no_extensions)
 
 
 def make_client(world: TaskWorld) -> Any:
     """A client of the blueprints over a world."""
     nobody: Any = None
     services = Services(
-        tasks=world.tasks, schedules=world.schedules, tools=world.tool_service, runs=nobody, health=nobody
+        tasks=world.tasks,
+        schedules=world.schedules,
+        tools=world.tool_service,
+        runs=nobody,
+        events=nobody,
+        health=nobody,
+        auth=nobody,
+        agents=nobody,
+        audit=nobody,
+        secrets=nobody,
+        extension_work=nobody,
+        metrics=metrics_of(),
     )
     return create_app(Web(services)).test_client()
 

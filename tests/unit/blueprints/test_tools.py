@@ -102,7 +102,8 @@ def test_a_schedule_is_shown(client: Any) -> None:
         ({"schedule_kind": "cron", "schedule_expr": "0 9 * * *", "timezone": "x"}, "timezone"),
         ({"schedule_kind": "cron", "schedule_expr": "0 9 * * *", "count": 0}, "count"),
         ({"schedule_kind": "cron", "schedule_expr": "0 9 * * *", "from": "x"}, "from"),
-        ({"schedule_kind": "event", "schedule_expr": "x"}, "schedule_kind"),
+        ({"schedule_kind": "event", "schedule_expr": "x..y"}, "schedule_expr"),
+        ({"schedule_kind": "weekly", "schedule_expr": "x"}, "schedule_kind"),
     ],
 )
 def test_a_schedule_that_cannot_be_shown_names_its_field(client: Any, body: Any, field: str) -> None:

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 from gunicorn.config import Config
+from gunicorn.workers.gthread import ThreadWorker
 
 from config import lifecycle
 from config.gunicorn import options
@@ -36,7 +37,7 @@ def test_gunicorn_knows_every_option() -> None:
     config = Config()
     for name, value in options(load({})).items():
         config.set(name, value)
-    assert config.worker_class_str == "gthread" and config.control_socket_disable
+    assert issubclass(config.worker_class, ThreadWorker) and config.control_socket_disable
 
 
 def test_stopping_follows_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -106,11 +106,11 @@ REFUSED = [
     ({"REDIS_URL": "http://:hunter2@h"}, "REDIS_URL has to be redis://"),
     ({"REDIS_URL": "redis://"}, "(it names no server)"),
     # an open door has to be opened on purpose
-    ({"HOST": "0.0.0.0"}, "HOST=0.0.0.0 lets others in and ORDINAUT_AUTH is not set. Set ORDINAUT_AUTH=off"),
+    ({"HOST": "0.0.0.0"}, "HOST=0.0.0.0 lets others in and ORDINAUT_AUTH is not set. Set ORDINAUT_AUTH=jwt"),
     ({"HOST": "::"}, "HOST=:: lets others in"),
     ({"HOST": "example.org"}, "HOST=example.org lets others in"),
     ({"ORDINAUT_ENV": "production"}, "In production ORDINAUT_AUTH has to be set on purpose."),
-    ({"ORDINAUT_AUTH": "jwt"}, "ORDINAUT_AUTH has to be off, not 'jwt'."),
+    ({"ORDINAUT_AUTH": "basic"}, "ORDINAUT_AUTH has to be off or jwt, not 'basic'."),
     # the disk of a dyno is deleted at each restart
     ({"DYNO": "web.1", "ORDINAUT_AUTH": "off"}, "SQLite cannot be used where DYNO is set"),
     # two sources for one secret

@@ -53,7 +53,7 @@ def pointers(body: TaskFields) -> list[str]:
         ({"created_by": ""}, "/created_by"),
         ({"created_by": "x" * 201}, "/created_by"),
         # the schedule
-        ({"schedule_kind": "event"}, "/schedule_kind"),
+        ({"schedule_kind": "weekly"}, "/schedule_kind"),
         ({"schedule_expr": ""}, "/schedule_expr"),
         ({"schedule_expr": "x" * 2001}, "/schedule_expr"),
         ({"schedule_expr": 9}, "/schedule_expr"),

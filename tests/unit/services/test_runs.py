@@ -10,14 +10,15 @@ import pytest
 from app.domain.errors import Conflict, NotFound
 from app.domain.runs import Record, RunStatus
 from app.services.runs import HEARTBEAT_SECONDS, End, Heartbeat, RunService
+from tests.fakes.access import Calling
 from tests.fakes.http_runs import FakeRuns, FixedClock, ScriptedHub, run_row
 
 Scene = Callable[[], Literal["changed", "timeout"]]
 
 
-def service(runs: FakeRuns, *scenes: Scene) -> RunService:
+def service(runs: FakeRuns, *scenes: Scene) -> Any:
     """A service over a store, with a script for its hub."""
-    return RunService(units=cast(Any, runs), clock=FixedClock(), hub=ScriptedHub(*scenes))
+    return Calling(RunService(units=cast(Any, runs), clock=FixedClock(), hub=ScriptedHub(*scenes)))
 
 
 def told(signals: Any) -> list[Any]:
@@ -121,7 +122,7 @@ class TestStream:
             return "changed"
 
         hub = ScriptedHub(lambda: "timeout", lambda: "timeout", ends)
-        watched = RunService(units=cast(Any, runs), clock=FixedClock(), hub=hub)
+        watched = Calling(RunService(units=cast(Any, runs), clock=FixedClock(), hub=hub))
         assert told(watched.stream("r1", after=None)) == [0, Heartbeat(), Heartbeat(), 1, End("canceled")]
         assert hub.waits[0] == ((0, "queued"), HEARTBEAT_SECONDS)
         assert HEARTBEAT_SECONDS < 15

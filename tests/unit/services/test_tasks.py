@@ -10,6 +10,7 @@ import pytest
 
 from app.domain.errors import Conflict, InvalidInput, NotFound, PreconditionFailed, Problem
 from app.domain.tasks import TaskFilter
+from tests.fakes.access import ANA
 from tests.fakes.task_world import START, TaskWorld
 
 NINE = START.replace(hour=9)
@@ -109,7 +110,7 @@ def test_all_problems_are_told_at_once() -> None:
         "ends_at": NINE,
     }
     with pytest.raises(InvalidInput) as caught:
-        world.tasks.create(fields, caller="ana", found=[Problem("/title", "'title' is required")])
+        world.tasks.create(fields, caller=ANA, found=[Problem("/title", "'title' is required")])
     pointers = [problem.pointer for problem in caught.value.problems]
     assert pointers == ["/title", "/schedule_expr", "/payload/pipeline/0/uses", "/ends_at"]
 
@@ -117,7 +118,7 @@ def test_all_problems_are_told_at_once() -> None:
 def test_a_field_that_was_refused_is_not_looked_at_again() -> None:
     found = [Problem("/schedule_expr", "'schedule_expr' must be a string")]
     with pytest.raises(InvalidInput) as caught:
-        TaskWorld().tasks.create({"title": "x", "schedule_kind": "cron"}, caller="ana", found=found)
+        TaskWorld().tasks.create({"title": "x", "schedule_kind": "cron"}, caller=ANA, found=found)
     assert list(caught.value.problems) == found
 
 
@@ -130,7 +131,7 @@ def test_a_preview_stores_nothing_and_shows_what_would_follow() -> None:
         "max_runs": 3,
         "payload": STEPS,
     }
-    shown = world.tasks.preview(fields, caller="ana")
+    shown = world.tasks.preview(fields, caller=ANA)
     assert not world.units.rows.tasks
     assert [one.nominal for one in shown.next_occurrences] == [NINE + timedelta(days=n) for n in range(3)]
     assert shown.warnings == ()
@@ -146,7 +147,7 @@ def test_a_preview_warns_of_clock_changes_and_of_tasks_with_the_same_title() -> 
         "timezone": "Europe/Paris",
         "payload": STEPS,
     }
-    shown = world.tasks.preview(fields, caller="ana")
+    shown = world.tasks.preview(fields, caller=ANA)
     assert [one.pointer for one in shown.warnings] == ["/schedule_expr", "/title"]
     assert "2027-03-28" in shown.warnings[0].message
 
@@ -331,12 +332,12 @@ def test_a_pipeline_makes_one_task_for_each_key() -> None:
         "tags": ["a"],
         "ends_at": "2026-12-01T00:00:00+02:00",
     }
-    made = world.tasks.create_by_tool(fields, caller="ana", idempotency_key=key)
-    assert world.tasks.create_by_tool(fields, caller="ana", idempotency_key=key) == made
+    made = world.tasks.create_by_tool(fields, caller=ANA, idempotency_key=key)
+    assert world.tasks.create_by_tool(fields, caller=ANA, idempotency_key=key) == made
     task = world.tasks.get(made["id"])
     assert made == {"id": task.id, "title": "Child", "status": "active", "next_run": "2026-11-25T09:00:00Z"}
     assert task.id.startswith("019ab7d2-3c4e-7") and task.tags == ("a",)
-    other = world.tasks.create_by_tool(fields, caller="ana", idempotency_key="x")
+    other = world.tasks.create_by_tool(fields, caller=ANA, idempotency_key="x")
     assert other["id"] != made["id"]
 
 
@@ -356,5 +357,5 @@ def test_a_pipeline_makes_one_task_for_each_key() -> None:
 def test_what_a_pipeline_asks_for_is_checked_like_any_request(fields: dict[str, Any], pointer: str) -> None:
     base = {"title": "x", "schedule_kind": "manual", "payload": {}}
     with pytest.raises(InvalidInput) as caught:
-        TaskWorld().tasks.create_by_tool({**base, **fields}, caller="ana", idempotency_key="k")
+        TaskWorld().tasks.create_by_tool({**base, **fields}, caller=ANA, idempotency_key="k")
     assert [problem.pointer for problem in caught.value.problems] == [pointer]

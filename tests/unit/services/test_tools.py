@@ -15,6 +15,7 @@ from app.services.schedules import ScheduleText
 from app.services.tools import MAX_CALLS, ToolService
 from app.tools.registry import ToolRegistry
 from ordinaut import Tool
+from tests.fakes.access import ANA
 from tests.fakes.task_world import START, TaskWorld, some_tools
 
 
@@ -24,7 +25,7 @@ def service() -> ToolService:
 
 
 def test_a_tool_is_called_with_its_caller_and_its_log_kept(service: ToolService) -> None:
-    called = service.invoke("test.echo", {"value": 3}, caller="ana")
+    called = service.invoke("test.echo", {"value": 3}, caller=ANA)
     assert called.output == {"value": 3, "caller": "ana"}
     assert called.logs == (("info", "echoing"),) and called.elapsed_ms >= 0
 
@@ -39,13 +40,13 @@ def test_a_tool_is_called_with_its_caller_and_its_log_kept(service: ToolService)
 )
 def test_a_tool_that_fails_is_unprocessable(service: ToolService, name: str, facts: dict[str, Any]) -> None:
     with pytest.raises(Unprocessable) as caught:
-        service.invoke(name, {}, caller="ana", timeout=0.05)
+        service.invoke(name, {}, caller=ANA, timeout=0.05)
     assert caught.value.details == facts
 
 
 def test_a_defect_in_a_tool_is_not_hidden(service: ToolService) -> None:
     with pytest.raises(ZeroDivisionError):
-        service.invoke("test.broken", {}, caller="ana")
+        service.invoke("test.broken", {}, caller=ANA)
 
 
 @pytest.mark.parametrize(
@@ -54,10 +55,10 @@ def test_a_defect_in_a_tool_is_not_hidden(service: ToolService) -> None:
 )
 def test_arguments_are_checked(service: ToolService, arguments: dict[str, Any], pointer: str) -> None:
     with pytest.raises(InvalidInput) as caught:
-        service.invoke("test.echo", arguments, caller="ana")
+        service.invoke("test.echo", arguments, caller=ANA)
     assert caught.value.problems[0].pointer == pointer
     with pytest.raises(NotFound):
-        service.invoke("no.such", {}, caller="ana")
+        service.invoke("no.such", {}, caller=ANA)
 
 
 def test_only_so_many_direct_calls_go_on_at_once_and_each_gives_its_place_back() -> None:
@@ -66,14 +67,14 @@ def test_only_so_many_direct_calls_go_on_at_once_and_each_gives_its_place_back()
     service = ToolService(tools=ToolRegistry([tool]))
     for _ in range(MAX_CALLS):
         with pytest.raises(Unprocessable):
-            service.invoke("t", {}, caller="ana", timeout=0.001)
+            service.invoke("t", {}, caller=ANA, timeout=0.001)
     with pytest.raises(Unavailable):
-        service.invoke("t", {}, caller="ana")
+        service.invoke("t", {}, caller=ANA)
     gate.set()
     for thread in threading.enumerate():
         if thread.name == "tool-t":
             thread.join(10)
-    assert service.invoke("t", {}, caller="ana").output is True
+    assert service.invoke("t", {}, caller=ANA).output is True
 
 
 def test_pipelines_are_checked_and_their_schema_follows_the_tools() -> None:

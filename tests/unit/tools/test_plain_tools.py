@@ -10,6 +10,7 @@ from app.domain.errors import InvalidInput, Problem
 from app.tools.data import data_set_tool, data_transform_tool
 from app.tools.log import log_write_tool
 from app.tools.tasks import tasks_create_tool
+from ordinaut import Caller
 from ordinaut.tools import ToolFailed
 from tests.fakes.tool_calls import Lines, tool_call
 
@@ -75,8 +76,8 @@ def test_log_write_writes_and_returns_the_line() -> None:
 def test_tasks_create_passes_the_fields_the_caller_and_the_key() -> None:
     seen: list[Any] = []
 
-    def create(fields: dict[str, Any], *, caller: str, idempotency_key: str) -> dict[str, Any]:
-        seen.append((fields, caller, idempotency_key))
+    def create(fields: dict[str, Any], *, caller: Caller, idempotency_key: str) -> dict[str, Any]:
+        seen.append((fields, caller.agent_id, idempotency_key))
         return {**fields, "id": "t1", "status": "active", "next_run": None, "secret": "not shown"}
 
     fields = {"title": "T", "schedule_kind": "manual", "payload": {}}
@@ -86,7 +87,7 @@ def test_tasks_create_passes_the_fields_the_caller_and_the_key() -> None:
 
 
 def test_tasks_create_names_the_first_problem_and_lists_all() -> None:
-    def create(fields: dict[str, Any], *, caller: str, idempotency_key: str) -> dict[str, Any]:
+    def create(fields: dict[str, Any], *, caller: Caller, idempotency_key: str) -> dict[str, Any]:
         raise InvalidInput([Problem("/schedule_expr", "never fires", "try 0 9 * * *"), Problem("/tags", "no")])
 
     with pytest.raises(ToolFailed) as caught:

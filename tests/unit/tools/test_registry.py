@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -10,6 +10,7 @@ from app.domain.errors import NotFound
 from app.tools.builtin import builtin_tools
 from app.tools.http_safety import HttpPolicy
 from app.tools.registry import ToolRegistry
+from ordinaut import Caller
 from ordinaut.tools import Tool
 
 
@@ -17,13 +18,13 @@ def _tool(name: str, schema: dict[str, Any] | None = None) -> Tool:
     return Tool(name=name, description="", schema=schema or {"type": "object"}, run=lambda call: None)
 
 
-def _no_task(fields: dict[str, Any], *, caller: str, idempotency_key: str) -> dict[str, Any]:
+def _no_task(fields: dict[str, Any], *, caller: Caller, idempotency_key: str) -> dict[str, Any]:
     raise AssertionError("no task is made here")
 
 
 @pytest.fixture(scope="module")
 def registry() -> ToolRegistry:
-    return ToolRegistry(builtin_tools(http_policy=HttpPolicy(), create_task=_no_task))
+    return ToolRegistry(builtin_tools(http_policy=HttpPolicy(), create_task=_no_task, publish=cast(Any, None)))
 
 
 def test_tools_come_sorted_and_by_name() -> None:

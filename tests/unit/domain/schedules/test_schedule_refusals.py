@@ -183,8 +183,8 @@ def test_a_zone_with_a_slip_is_answered_with_the_right_name() -> None:
     assert caught.value.problems[0].hint == "did you mean Europe/Bucharest?"
 
 
-@pytest.mark.parametrize("kind", ["event", "condition", "", "CRON"])
-def test_kinds_without_times_are_refused(kind: str) -> None:
+@pytest.mark.parametrize("kind", ["events", "", "CRON"])
+def test_unknown_kinds_are_refused(kind: str) -> None:
     assert _refusal(kind, "0 9 * * *")[0] == "/schedule_kind"
 
 

@@ -60,7 +60,7 @@ RRULE = [
     ("FREQ=MONTHLY;BYMONTHDAY=1,15", "Every month on days 1 and 15 at 10:00"),
     ("FREQ=MONTHLY;BYMONTHDAY=-1", "Every month on the last day at 10:00"),
     ("FREQ=YEARLY;BYMONTH=12;BYMONTHDAY=25", "Every year on 25 December at 10:00"),
-    ("FREQ=YEARLY;BYMONTH=3;BYDAY=2SU", "Every year on the second Sunday in March at 10:00"),
+    ("FREQ=YEARLY;BYMONTH=3;BYDAY=2SU", "Every year on the second Sunday of March at 10:00"),
     ("FREQ=YEARLY;BYYEARDAY=100", "Every year on day 100 of the year at 10:00"),
     ("FREQ=YEARLY;BYWEEKNO=20;BYDAY=MO", "Every year on Monday in week 20 at 10:00"),
     ("FREQ=HOURLY;INTERVAL=4", "Every 4 hours"),

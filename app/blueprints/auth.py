@@ -1,0 +1,96 @@
+"""`/agents/auth`: tokens for agents, and tickets for streams."""
+
+from __future__ import annotations
+
+from flask import Blueprint
+
+from app.domain.errors import Conflict, Forbidden
+from app.domain.scopes import checked
+from app.domain.texts import t
+from app.http.api import Answer, api
+from app.http.errors import say
+from app.http.identity import auth_is_on, bearer, identity
+from app.http.limits import count_login
+from app.http.services import services
+from app.http.tokens import ACCESS, REFRESH, Tokens, issue, read
+from app.schemas.auth import LoginIn, RefreshIn, RevokedOut, RevokeIn, TicketOut, TokensOut
+from app.services.agent_secrets import KEY_PREFIX
+from app.services.auth import TICKET_SECONDS
+
+bp = Blueprint("auth", __name__)
+TAGS = ("auth",)
+
+
+@bp.post("/agents/auth/token")
+@api(body=LoginIn, returns=TokensOut, tags=TAGS, errors=(401, 409), scope="public")
+def create_token(body: LoginIn) -> Answer:
+    """Log in.
+
+    The access token goes into the header `Authorization: Bearer …`; the refresh token buys the next pair. This
+    address has a limit of its own.
+    """
+    _take_tokens_only_where_they_count()
+    count_login(body.agent_id)
+    wanted = None if body.scopes is None else sorted(checked(body.scopes))
+    granted = services().auth.login(body.agent_id, body.agent_secret, scopes=wanted)
+    return _answer(issue(granted))
+
+
+@bp.post("/agents/auth/refresh")
+@api(body=RefreshIn, returns=TokensOut, tags=TAGS, errors=(401, 409), scope="public")
+def refresh_token(body: RefreshIn) -> Answer:
+    """Get a new pair of tokens.
+
+    The refresh token is used up. Showing a used one again ends the whole session: somebody else has it.
+    """
+    _take_tokens_only_where_they_count()
+    count_login(None)
+    claims = read(body.refresh_token, REFRESH)
+    granted = services().auth.refresh(claims)
+    return _answer(issue(granted))
+
+
+@bp.post("/agents/auth/revoke")
+@api(body=RevokeIn, returns=RevokedOut, tags=TAGS, errors=(401, 409), scope="signed_in")
+def revoke_token(body: RevokeIn) -> RevokedOut:
+    """Log out.
+
+    The token counts no more, and neither do the others of its session, in any process within 5 s.
+    """
+    _take_tokens_only_where_they_count()
+    shown = body.token or bearer() or ""
+    if shown.startswith(KEY_PREFIX):
+        raise Conflict(t("API keys are revoked at /agents/<agent_id>/keys/<key_id>"))
+    claims = read(shown, ACCESS, REFRESH)
+    if claims.agent_id != identity().agent_id and not identity().may("admin"):
+        raise Forbidden(t("This token is another agent's"))
+    services().auth.revoke(claims)
+    return RevokedOut(success=True, message=say(t("Token revoked")))
+
+
+@bp.post("/stream-ticket")
+@api(returns=TicketOut, status=201, tags=TAGS, errors=(401,), scope="signed_in")
+def create_stream_ticket() -> Answer:
+    """Get a ticket for one stream.
+
+    Browsers cannot send headers with an `EventSource` or a WebSocket: open the address with `?ticket=…` within
+    30 s. A ticket opens one stream, once.
+    """
+    ticket = services().auth.ticket(identity())
+    return Answer(TicketOut(ticket=ticket, expires_in=TICKET_SECONDS))
+
+
+def _take_tokens_only_where_they_count() -> None:
+    if not auth_is_on():
+        raise Conflict(t("There are no tokens here: ORDINAUT_AUTH is off"))
+
+
+def _answer(tokens: Tokens) -> Answer:
+    shown = TokensOut(
+        access_token=tokens.access,
+        refresh_token=tokens.refresh,
+        token_type="Bearer",  # noqa: S106 - the word of RFC 6750
+        expires_in=tokens.expires_in,
+        scopes=tokens.scopes,
+    )
+    return Answer(shown, headers={"Cache-Control": "no-store"})

@@ -1,0 +1,126 @@
+"""Extensions over HTTP: how they are, their files, and the answer where one of them cannot give its own."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any, cast
+
+from flask import Blueprint, Response, request, send_from_directory
+from werkzeug.exceptions import NotFound as NoSuchAddress
+
+from app.domain.errors import NotFound, Unavailable
+from app.domain.ids import new_id
+from app.domain.scopes import OF_EXTENSION, PUBLIC
+from app.domain.texts import t
+from app.extension_host.manifest import SCHEMA
+from app.extension_host.registry import Record, State
+from app.http.api import Answer, api
+from app.http.errors import answer_defect, say
+from app.http.extension_hooks import answer_capability_denied
+from app.http.extension_mount import mounts
+from app.http.json import dump
+from app.schemas.extensions import ExtensionHealthOut, ExtensionStatusOut, health_out, status_out
+from ordinaut import Capability, CapabilityDenied
+
+bp = Blueprint("extensions", __name__)
+TAGS = ("extensions",)
+ALL = ("GET", "POST", "PUT", "PATCH", "DELETE")
+MAX_AGE = 300
+"""Seconds a browser may show a file of an extension before it asks whether that has changed."""
+
+
+@bp.get("/ext/status")
+@api(returns=ExtensionStatusOut, tags=TAGS, scope=PUBLIC)
+def get_extension_status() -> Answer:
+    """Tell how all extensions are.
+
+    Added up over all processes and machines: `failed` where it failed in any of them, `loaded` where any has
+    loaded it, `discovered` until somebody needs it.
+    """
+    host = mounts().host
+    return Answer(status_out(host.overview(), say, host.described), headers={"Cache-Control": "no-store"})
+
+
+@bp.get("/ext/<extension_id>/health")
+@api(returns=ExtensionHealthOut, tags=TAGS, also=(503,), errors=(404,), scope=OF_EXTENSION)
+def get_extension_health(extension_id: str) -> Answer:
+    """Tell how an extension is: 200 when all its checks are healthy, else 503."""
+    report = mounts().host.health(extension_id)
+    if report is None:
+        raise _unknown(extension_id)
+    status = 200 if report.healthy else 503
+    return Answer(health_out(report, say), status, {"Cache-Control": "no-store"})
+
+
+@bp.get("/ext/<extension_id>/static/<path:path>")
+@api(tags=TAGS, media="application/octet-stream", errors=(404,), scope=OF_EXTENSION)
+def get_extension_file(extension_id: str, path: str) -> Response:
+    """Get a file of an extension."""
+    record = mounts().host.record(extension_id)
+    if record is None or record.state is not State.LOADED:
+        return answer_absent(extension_id, path)
+    folder = record.static_folder
+    if folder is None or not _inside(folder, path):
+        raise NoSuchAddress
+    response = send_from_directory(folder, path, max_age=MAX_AGE, conditional=True, etag=True)
+    response.headers["Cache-Control"] = f"private, max-age={MAX_AGE}"
+    return response
+
+
+@bp.get("/schemas/extension.json")
+@api(returns=dict, tags=TAGS, scope=PUBLIC, limited=False, media="application/schema+json")
+def get_extension_schema() -> Response:
+    """Get the JSON Schema of `extension.json`, the manifest of an extension."""
+    content = dump(dict(SCHEMA))
+    response = Response(content, content_type="application/schema+json")
+    response.set_etag(hashlib.sha256(content).hexdigest()[:32])
+    return cast(Response, response.make_conditional(request))
+
+
+@bp.route("/ext/<extension_id>", defaults={"path": ""}, methods=ALL)
+@bp.route("/ext/<extension_id>/", defaults={"path": ""}, methods=ALL)
+@bp.route("/ext/<extension_id>/<path:path>", methods=ALL)
+def answer_absent(extension_id: str, path: str) -> Response:
+    """Answer for an extension that is not there: it is unknown, broken, switched off, or not loaded yet."""
+    record = mounts().host.record(extension_id)
+    if record is None or record.state is State.DISABLED:
+        raise _unknown(extension_id)
+    if record.state is State.FAILED:
+        return _failed(record)
+    raise Unavailable(t("The extension is being loaded; try again shortly"), extension_id=extension_id)
+
+
+def answer_absent_socket(extension_id: str, path: str) -> Response:
+    """The same for a WebSocket, whose client is answered before any handshake."""
+    return answer_absent(extension_id, path)
+
+
+bp.add_url_rule("/ext/<extension_id>/<path:path>", view_func=answer_absent_socket, websocket=True)
+
+
+@bp.endpoint("extensions.refuse_routes")
+def refuse_routes(extension_id: str, path: str) -> Any:
+    """Answer for routes that an extension has and may not serve."""
+    record = mounts().host.record(extension_id)
+    return answer_capability_denied(CapabilityDenied(Capability.ROUTES, record.grants if record else ()))
+
+
+def _inside(folder: Path, path: str) -> bool:
+    """Whether the path stays in the folder, links followed."""
+    try:
+        return (folder / path).resolve().is_relative_to(folder.resolve())
+    except (OSError, ValueError):
+        return False
+
+
+def _failed(record: Record) -> Response:
+    failure = record.failure
+    assert failure is not None
+    if failure.denied is not None:
+        return answer_capability_denied(failure.denied)
+    return answer_defect(failure.error_type, failure.traceback or failure.message, error_id=new_id())
+
+
+def _unknown(extension_id: str) -> NotFound:
+    return NotFound(t("Extension not found"), extension_id=extension_id)

@@ -1,0 +1,293 @@
+"""What an extension holds in its hands: each part looks at the grants before it does anything."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from typing import Any, TypeVar, Unpack
+
+from app.domain.access import extension_caller
+from app.domain.texts import t
+from app.extension_host.cause import caller_here
+from app.extension_host.doors import Doors, EventsDoor, Invoke, RunnerDoor, ToolShelf, WebDoor, WorkDoor
+from app.extension_host.grants import require
+from app.extension_host.registry import Record
+from app.extension_host.tools import info_of, tool_of
+from app.extension_host.voice import Voice
+from app.languages.catalogue import LANGUAGES
+from ordinaut import Caller, Capability, CapabilityDenied, Event, RequestRefused, TaskInfo, Tool, ToolInfo
+from ordinaut.contexts import Handler, RoutesContext, ToolOptions
+
+D = TypeVar("D")
+Grants = frozenset[Capability]
+EVENTS = frozenset({Capability.EVENTS_PUB, Capability.EVENTS_SUB})
+
+
+class Done:
+    """An awaitable that has been done already."""
+
+    def __await__(self) -> Generator[None, None, None]:
+        """Nothing is left to wait for."""
+        yield from ()
+
+
+class EventId(str):
+    """An event's id, which may be awaited and is itself then."""
+
+    __slots__ = ()
+
+    def __await__(self) -> Generator[None, None, str]:
+        """The id as a plain string."""
+        yield from ()
+        return str(self)
+
+
+class GrantedTools:
+    """`context.tool_registry`; what `setup` registers is kept back until the whole of it has succeeded."""
+
+    def __init__(
+        self, extension_id: str, tools: ToolShelf, invoke: Invoke | None, caller: Callable[[], Caller]
+    ) -> None:
+        self._id = extension_id
+        self._tools = tools
+        self._invoke = invoke
+        self._caller = caller
+        self._kept: dict[str, Tool] | None = {}
+        self._mine: list[Tool] = []
+
+    def register_tool(
+        self, name: str, func: Callable[..., Any], schema: Mapping[str, Any], **options: Unpack[ToolOptions]
+    ) -> None:
+        """See `ordinaut.contexts.ToolRegistryContext`."""
+        prefix = f"ext.{self._id}."
+        tool = tool_of(prefix + name.removeprefix(prefix), func, schema, options)
+        if self._kept is not None and tool.name in self._kept:
+            raise ValueError(t("There is already a tool named {name}", name=tool.name))
+        self._tools.check(tool)
+        if self._kept is None:
+            self._tools.add(tool)
+            self._mine.append(tool)
+        else:
+            self._kept[tool.name] = tool
+
+    def list_tools(self) -> list[ToolInfo]:
+        """See `ordinaut.contexts.ToolRegistryContext`."""
+        return [info_of(tool) for tool in self._tools.all()]
+
+    def get_tool(self, name: str) -> ToolInfo:
+        """See `ordinaut.contexts.ToolRegistryContext`."""
+        for tool in self._mine:
+            if tool.name == name:
+                return info_of(tool)
+        return info_of(self._tools.get(name))
+
+    def invoke(self, name: str, arguments: Mapping[str, Any]) -> Any:
+        """See `ordinaut.contexts.ToolRegistryContext`."""
+        if self._invoke is None:
+            raise RequestRefused("unavailable", t("Tools cannot be called from here"))
+        return self._invoke(name, arguments, self._caller())
+
+    def publish_kept(self) -> None:
+        """Setup succeeded: what it registered becomes callable."""
+        kept, self._kept = self._kept or {}, None
+        for tool in kept.values():
+            self._tools.add(tool)
+            self._mine.append(tool)
+
+    @property
+    def mine(self) -> tuple[Tool, ...]:
+        """The extension's own tools that can be called."""
+        return tuple(self._mine)
+
+
+class GrantedEvents:
+    """`context.events`."""
+
+    def __init__(self, extension_id: str, grants: Grants, events: EventsDoor | None, runner: RunnerDoor | None) -> None:
+        self._id = extension_id
+        self._grants = grants
+        self._door = events
+        self._runner = runner
+
+    def publish(self, stream: str, data: Mapping[str, Any]) -> EventId:
+        """See `ordinaut.contexts.EventsContext`."""
+        require(Capability.EVENTS_PUB, self._grants)
+        door = _open(self._door, t("Events cannot be published from here"))
+        return EventId(door.publish(stream, data, source=f"ext:{self._id}").event.id)
+
+    def subscribe(self, pattern: str, handler: Handler) -> Done:
+        """See `ordinaut.contexts.EventsContext`."""
+        require(Capability.EVENTS_SUB, self._grants)
+        door = _open(self._runner, t("Subscriptions are made in on_startup, on the worker side"))
+        door.subscribe(self._id, pattern, handler)
+        return Done()
+
+    def unsubscribe(self, pattern: str) -> Done:
+        """See `ordinaut.contexts.EventsContext`."""
+        require(Capability.EVENTS_SUB, self._grants)
+        door = _open(self._runner, t("Subscriptions are ended on the worker side"))
+        door.unsubscribe(self._id, pattern)
+        return Done()
+
+    def listen(self, pattern: str, last_id: str | None = None, *, idle_seconds: float = 15.0) -> Iterator[Event | None]:
+        """See `ordinaut.contexts.EventsContext`."""
+        require(Capability.EVENTS_SUB, self._grants)
+        door = _open(self._door, t("Events cannot be read from here"))
+        return door.listen(pattern, last_id, idle_seconds=idle_seconds)
+
+    def recent(self, pattern: str, count: int = 20) -> list[Event]:
+        """See `ordinaut.contexts.EventsContext`."""
+        require(Capability.EVENTS_SUB, self._grants)
+        return list(_open(self._door, t("Events cannot be read from here")).recent(pattern, count))
+
+
+class GrantedBackground:
+    """`context.background`."""
+
+    def __init__(self, extension_id: str, work: WorkDoor | None, runner: RunnerDoor | None) -> None:
+        self._id = extension_id
+        self._work = work
+        self._runner = runner
+
+    def start_task(self, name: str, coro: Any) -> Done:
+        """See `ordinaut.contexts.BackgroundContext`."""
+        if self._runner is None:
+            if inspect.iscoroutine(coro):
+                coro.close()
+            raise RequestRefused("unavailable", t("Background tasks are started in on_startup, on the worker side"))
+        self._runner.start_task(self._id, name, coro)
+        return Done()
+
+    def stop_task(self, name: str) -> Done:
+        """See `ordinaut.contexts.BackgroundContext`."""
+        if self._runner is not None:
+            self._runner.stop_task(self._id, name)
+        else:
+            _open(self._work, t("Background tasks cannot be stopped from here")).stop_task(self._id, name)
+        return Done()
+
+    def list_tasks(self) -> list[TaskInfo]:
+        """See `ordinaut.contexts.BackgroundContext`."""
+        return _open(self._work, t("Background tasks cannot be listed from here")).tasks(self._id)
+
+
+class WorkerRoutes:
+    """`context.routes` where nothing is served: `setup` runs the same, and nobody ever calls what it decorates."""
+
+    def __init__(self, extension_id: str) -> None:
+        self._id = extension_id
+
+    def event_stream(self, frames: object) -> Any:
+        """There is no client to stream to."""
+        raise RequestRefused("unavailable", t("Streams are served by the web process"))
+
+    def websocket(self, rule: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """The view as it is."""
+        return lambda view: view
+
+    def caller(self) -> Caller:
+        """For whom this code is at work."""
+        return caller_here() or extension_caller(self._id)
+
+
+class Exposition:
+    """`context.metrics`."""
+
+    def __init__(self, exposition: Callable[[], str]) -> None:
+        self._exposition = exposition
+
+    def exposition(self) -> str:
+        """See `ordinaut.contexts.MetricsContext`."""
+        return self._exposition()
+
+
+class GrantedContext:
+    """The context of one extension; a part without its grant is not made, and touching it raises CapabilityDenied."""
+
+    def __init__(self, record: Record, grants: Grants, doors: Doors, web: WebDoor | None = None) -> None:
+        source = doors if web is None else web
+        self._id = record.id
+        self._grants = grants
+        self._logger = logging.getLogger(f"ordinaut.ext.{record.id}")
+        self._metrics = Exposition(doors.exposition)
+        self._voice = Voice(record.place.folder, source.catalogue, source.language)
+        if Capability.ROUTES in grants:
+            self._routes: RoutesContext = WorkerRoutes(record.id) if web is None else web.routes(record.id)
+        if Capability.TOOLS in grants:
+            caller = WorkerRoutes(record.id).caller if web is None else web.caller
+            self._tools = GrantedTools(record.id, doors.tools, doors.invoke, caller)
+        if grants & EVENTS:
+            self._events = GrantedEvents(record.id, grants, doors.events, doors.runner)
+        if Capability.BACKGROUND_TASKS in grants:
+            self._background = GrantedBackground(record.id, doors.work, doors.runner)
+
+    @property
+    def id(self) -> str:
+        """See `ordinaut.ExtensionContext`."""
+        return self._id
+
+    @property
+    def mount_path(self) -> str:
+        """See `ordinaut.ExtensionContext`."""
+        return f"/ext/{self._id}"
+
+    @property
+    def grants(self) -> Grants:
+        """See `ordinaut.ExtensionContext`."""
+        return self._grants
+
+    @property
+    def logger(self) -> logging.Logger:
+        """See `ordinaut.ExtensionContext`."""
+        return self._logger
+
+    @property
+    def metrics(self) -> Exposition:
+        """See `ordinaut.ExtensionContext`."""
+        return self._metrics
+
+    @property
+    def tool_registry(self) -> GrantedTools:
+        """TOOLS."""
+        require(Capability.TOOLS, self._grants)
+        return self._tools
+
+    @property
+    def events(self) -> GrantedEvents:
+        """EVENTS_PUB or EVENTS_SUB; each method needs its own of the two."""
+        if not self._grants & EVENTS:
+            raise CapabilityDenied(Capability.EVENTS_PUB, self._grants)
+        return self._events
+
+    @property
+    def background(self) -> GrantedBackground:
+        """BACKGROUND_TASKS."""
+        require(Capability.BACKGROUND_TASKS, self._grants)
+        return self._background
+
+    @property
+    def routes(self) -> RoutesContext:
+        """ROUTES."""
+        require(Capability.ROUTES, self._grants)
+        return self._routes
+
+    def translate(self, message: str, **values: object) -> str:
+        """See `ordinaut.ExtensionContext`."""
+        return self._voice.say(message, **values)
+
+    def languages(self) -> Sequence[str]:
+        """See `ordinaut.ExtensionContext`."""
+        return LANGUAGES
+
+
+def tools_in(context: GrantedContext) -> GrantedTools | None:
+    """The tools of a context; None where it may have none."""
+    return context.tool_registry if Capability.TOOLS in context.grants else None
+
+
+def _open(door: D | None, closed: str) -> D:
+    """The door, or a refusal that says where it is open."""
+    if door is None:
+        raise RequestRefused("unavailable", closed)
+    return door

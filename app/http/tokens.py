@@ -1,0 +1,125 @@
+"""Tokens on the wire (RFC 7519, RFC 8725): made and read by Flask-JWT-Extended, judged by `app.services.auth`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+import jwt
+from flask import Flask, current_app
+from flask_jwt_extended import JWTManager, create_access_token, create_refresh_token, decode_token
+from flask_jwt_extended.exceptions import JWTExtendedException
+
+from app.domain.errors import Unauthorized
+from app.http.key_ring import KeyRing
+from app.http.services import services
+from app.services.agent_secrets import KEY_PREFIX
+from app.services.auth import Granted, TokenClaims
+from ordinaut import Caller
+
+ISSUER = "ordinaut"
+ACCESS, REFRESH = "access", "refresh"
+LONGEST = 4096
+"""Characters of a token that are read."""
+_TYPES = {ACCESS: "at+jwt", REFRESH: "rt+jwt"}
+_KEY = "ordinaut.tokens"
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What a login answers."""
+
+    access: str
+    refresh: str
+    expires_in: int
+    scopes: list[str]
+
+
+def configure_tokens(app: Flask, ring: KeyRing, *, access_seconds: int) -> None:
+    """Sign with the newest key of the ring, and take no other algorithm than its own."""
+    app.config.update(
+        JWT_ALGORITHM=ring.algorithm,
+        JWT_DECODE_ALGORITHMS=[ring.algorithm],
+        JWT_TOKEN_LOCATION=["headers"],
+        JWT_COOKIE_CSRF_PROTECT=False,
+        JWT_ENCODE_ISSUER=ISSUER,
+        JWT_DECODE_ISSUER=ISSUER,
+        JWT_ENCODE_AUDIENCE=ISSUER,
+        JWT_DECODE_AUDIENCE=ISSUER,
+        # Clocks of machines differ by moments.
+        JWT_DECODE_LEEWAY=5,
+        JWT_ACCESS_TOKEN_EXPIRES=timedelta(seconds=access_seconds),
+    )
+    manager = JWTManager(app)
+    manager.encode_key_loader(lambda _identity: ring.newest.signing)
+    manager.additional_headers_loader(lambda _identity: {"kid": ring.newest.kid})
+    manager.decode_key_loader(lambda header, _payload: ring.verifying(header))
+    app.extensions[_KEY] = access_seconds
+
+
+def issue(granted: Granted) -> Tokens:
+    """A pair of tokens for a session."""
+    agent, session = granted.agent, granted.session
+    claims = {"sid": session.id, "ver": agent.token_version}
+    scopes = granted.scopes
+    access = create_access_token(
+        agent.id, additional_claims={**claims, "scope": " ".join(scopes)}, additional_headers={"typ": _TYPES[ACCESS]}
+    )
+    refresh = create_refresh_token(
+        agent.id,
+        expires_delta=session.expires_at - datetime.now(UTC),
+        additional_claims={**claims, "jti": session.refresh_jti},
+        additional_headers={"typ": _TYPES[REFRESH]},
+    )
+    return Tokens(access, refresh, cast(int, current_app.extensions[_KEY]), scopes)
+
+
+def read(token: str, *kinds: str) -> TokenClaims:
+    """What a token of one of these kinds says.
+
+    Raises:
+        Unauthorized: It is forged, has run out, or is not of these kinds; nobody learns which.
+    """
+    if not token or len(token) > LONGEST:
+        raise Unauthorized
+    try:
+        typ = jwt.get_unverified_header(token).get("typ")
+        claims = decode_token(token)
+        return _claims(claims, typ, kinds)
+    except (jwt.PyJWTError, JWTExtendedException, KeyError, TypeError, ValueError, OverflowError) as error:
+        raise Unauthorized from error
+
+
+def _claims(claims: dict[str, Any], typ: object, kinds: tuple[str, ...]) -> TokenClaims:
+    kind = claims["type"]
+    if kind not in kinds or typ != _TYPES[kind]:
+        raise ValueError(kind)
+    read = TokenClaims(
+        agent_id=claims["sub"],
+        session_id=claims["sid"],
+        jti=claims["jti"],
+        version=claims["ver"],
+        expires_at=datetime.fromtimestamp(claims["exp"], UTC),
+    )
+    if not all(isinstance(text, str) for text in (read.agent_id, read.session_id, read.jti)) or "iat" not in claims:
+        raise ValueError(kind)
+    return read
+
+
+class ServiceBearers:
+    """See `app.http.identity.Bearers`; the services are those of the current application."""
+
+    def caller(self, bearer: str) -> Caller:
+        """Of an API key or an access token."""
+        if bearer.startswith(KEY_PREFIX) and len(bearer) <= LONGEST:
+            return services().auth.key_caller(bearer)
+        return services().auth.token_caller(read(bearer, ACCESS))
+
+    def is_active(self, agent_id: str) -> bool:
+        """Whether the agent holds anything."""
+        return bool(services().auth.agent_caller(agent_id).scopes)
+
+    def ticket_caller(self, ticket: str) -> Caller:
+        """Of a ticket, which is used up."""
+        return services().auth.ticket_caller(ticket)

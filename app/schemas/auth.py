@@ -1,0 +1,61 @@
+"""Logins, tokens and tickets on the wire."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from app.schemas.fields import Body, Name
+from app.schemas.shown import Shown
+from app.services.agent_secrets import SECRET_LIMIT
+
+Scope = Annotated[str, Field(min_length=1, max_length=140, pattern=r"^[\x21-\x7e]+$", examples=["tasks:read"])]
+Scopes = Annotated[list[Scope], Field(max_length=200)]
+
+
+class LoginIn(Body):
+    """An agent and its secret."""
+
+    agent_id: Annotated[Name, Field(description="Its id, or its name")]
+    agent_secret: Annotated[str, Field(min_length=1, max_length=SECRET_LIMIT)]
+    scopes: Annotated[Scopes | None, Field(description="Only these of the agent's scopes")] = None
+
+
+class RefreshIn(Body):
+    """A refresh token."""
+
+    refresh_token: Annotated[str, Field(min_length=1, max_length=4096)]
+
+
+class RevokeIn(Body):
+    """Which token is to count no more."""
+
+    token: Annotated[
+        str | None,
+        Field(min_length=1, max_length=4096, description="A token of the same agent; the request's own when left out"),
+    ] = None
+
+
+class TokensOut(Shown):
+    """A pair of tokens (RFC 6749, section 5.1)."""
+
+    access_token: str
+    refresh_token: str
+    token_type: Literal["Bearer"]
+    expires_in: int = Field(description="Seconds until the access token runs out")
+    scopes: list[str]
+
+
+class RevokedOut(Shown):
+    """What was done."""
+
+    success: bool
+    message: str
+
+
+class TicketOut(Shown):
+    """A ticket for one stream: `?ticket=…`."""
+
+    ticket: str
+    expires_in: int

@@ -1,0 +1,127 @@
+"""Extensions on the wire."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from pydantic import Field
+
+from app.domain.texts import Text, t
+from app.extension_host.health import HEALTHY, TIMED_OUT, UNHEALTHY, HealthReport
+from app.extension_host.registry import Record, State
+from app.extension_host.status import Overview
+from app.schemas.shown import Shown, UtcTime
+from ordinaut import Capability
+
+Say = Callable[[str], str]
+Describe = Callable[[Record], str]
+STATES: Mapping[State, Text] = MappingProxyType(
+    {
+        State.DISCOVERED: t("discovered"),
+        State.LOADED: t("loaded"),
+        State.FAILED: t("failed"),
+        State.DISABLED: t("disabled"),
+    }
+)
+WORDS: Mapping[str, Text] = MappingProxyType(
+    {HEALTHY: t("healthy"), UNHEALTHY: t("unhealthy"), TIMED_OUT: t("timed out")}
+)
+
+
+class ExtensionInfoOut(Shown):
+    """Who an extension is."""
+
+    id: str = Field(examples=["observability"])
+    name: str
+    version: str = Field(examples=["0.1.0"])
+    description: str
+
+
+class ExtensionMetricsOut(Shown):
+    """What it has been asked, over all processes and machines."""
+
+    requests_total: float
+    errors_total: float
+    latency_ms_sum: float
+
+
+class ExtensionErrorOut(Shown):
+    """Why it is not there."""
+
+    error_type: str = Field(examples=["ImportError"])
+    message: str
+
+
+class ExtensionOut(Shown):
+    """An extension as it stands."""
+
+    state: str = Field(description="discovered, loaded, failed or disabled, in the reader's language")
+    info: ExtensionInfoOut
+    capabilities: list[str] = Field(description="What it was granted", examples=[["ROUTES"]])
+    loaded_ms: int | None = Field(description="Milliseconds that import and setup took")
+    metrics: ExtensionMetricsOut
+    error: ExtensionErrorOut | None = Field(default=None, description="Only of one that has failed")
+
+
+class ExtensionStatusOut(Shown):
+    """All extensions."""
+
+    extensions: dict[str, ExtensionOut]
+    discovery_sources: list[str] = Field(description="Those that gave something")
+    total_extensions: int
+    loaded_extensions: int
+    failed_extensions: int
+
+
+class ExtensionHealthOut(Shown):
+    """How an extension is."""
+
+    status: str = Field(description="healthy or unhealthy, in the reader's language")
+    timestamp: UtcTime
+    version: str = Field(examples=["1.0.0"])
+    checks: dict[str, str] = Field(description="healthy; any other word is unhealthy")
+
+
+def status_out(overview: Overview, say: Say, described: Describe) -> dict[str, Any]:
+    """The overview as `ExtensionStatusOut` describes it, its words by `say` and `described`."""
+    states = [record.state for record in overview.records]
+    whole = ExtensionStatusOut(
+        extensions={record.id: _extension_out(record, overview, say, described) for record in overview.records},
+        discovery_sources=list(overview.sources),
+        total_extensions=len(states),
+        loaded_extensions=states.count(State.LOADED),
+        failed_extensions=states.count(State.FAILED),
+    ).model_dump(mode="json")
+    for extension in whole["extensions"].values():
+        if extension["error"] is None:
+            del extension["error"]
+    return whole
+
+
+def health_out(report: HealthReport, say: Say) -> ExtensionHealthOut:
+    """The report as `ExtensionHealthOut` describes it, its words by `say`."""
+    return ExtensionHealthOut(
+        status=say(WORDS[HEALTHY if report.healthy else UNHEALTHY]),
+        timestamp=report.at,
+        version=report.version,
+        checks={name: say(WORDS.get(word, word)) for name, word in report.checks.items()},
+    )
+
+
+def _extension_out(record: Record, overview: Overview, say: Say, described: Describe) -> ExtensionOut:
+    info, totals = record.info, overview.totals.get(record.id)
+    failure = record.failure if record.state is State.FAILED else None
+    return ExtensionOut(
+        state=say(STATES[record.state]),
+        info=ExtensionInfoOut(id=info.id, name=info.name, version=info.version, description=say(info.description)),
+        capabilities=[one.value for one in Capability if one in record.grants],
+        loaded_ms=record.loaded_ms,
+        metrics=ExtensionMetricsOut(
+            requests_total=totals.requests_total if totals else 0.0,
+            errors_total=totals.errors_total if totals else 0.0,
+            latency_ms_sum=totals.latency_ms_sum if totals else 0.0,
+        ),
+        error=ExtensionErrorOut(error_type=failure.error_type, message=say(failure.message)) if failure else None,
+    )

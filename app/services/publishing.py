@@ -1,0 +1,160 @@
+"""What publishing does inside a transaction: events, and with them the runs of the tasks they are for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import datetime
+
+from app.domain.event_store import EventStore
+from app.domain.events import Draft, Published, event_document
+from app.domain.ids import new_id
+from app.domain.runs import NewRun
+from app.domain.tasks import OccurrenceRecord
+from app.domain.triggers import TriggeredTask, TriggerIndex, decide
+from ordinaut import Event
+
+INTERESTS_SECONDS = 1.0
+"""How long a durable reader that is not a task may be unknown."""
+
+
+class Triggers:
+    """The triggers as this process knows them; read anew when their version has risen."""
+
+    def __init__(self) -> None:
+        self.index = TriggerIndex()
+        self._interests_at = 0.0
+        self._looked_at = 0.0
+
+    def at(self, events: EventStore, version: int, *, keep: bool = True) -> TriggerIndex:
+        """The index of at least this version.
+
+        Without `keep` it is not remembered: a transaction that changes triggers sees changes which may not stand.
+        """
+        index, now = self.index, time.monotonic()
+        if index.version < version or now - self._interests_at > INTERESTS_SECONDS:
+            index = TriggerIndex.of(version, events.triggers(), events.interests())
+            if keep:
+                self.index, self._interests_at = index, now
+        return index
+
+    def fresh(self, seconds: float) -> bool:
+        """Whether the last look is no older than so many seconds."""
+        return time.monotonic() - self._looked_at <= seconds
+
+    def look(self, events: EventStore) -> TriggerIndex:
+        """The index as the store has it now."""
+        index = self.at(events, events.triggers_version())
+        self._looked_at = time.monotonic()
+        return index
+
+
+class Publisher:
+    """Stores events and starts what they are for, inside somebody else's transaction."""
+
+    def __init__(self, triggers: Triggers) -> None:
+        self.triggers = triggers
+
+    def matched(self, drafts: Sequence[Draft]) -> tuple[TriggerIndex, list[tuple[str, ...]]]:
+        """What the events are for, as far as is known: to be worked out before the lock is taken."""
+        index = self.triggers.index
+        return index, [index.hits(draft) for draft in drafts]
+
+    def store(
+        self,
+        events: EventStore,
+        drafts: Sequence[Draft],
+        known: tuple[TriggerIndex, list[tuple[str, ...]]] | None = None,
+        *,
+        keep: bool = True,
+    ) -> list[Published]:
+        """Publish these, in order; what was published under a key before is answered as it was."""
+        allotment = events.allot(len(drafts))
+        index = self.triggers.at(events, allotment.version, keep=keep)
+        hits = known[1] if known and known[0] is index else [index.hits(draft) for draft in drafts]
+        earlier = [events.by_key(draft.key) if draft.key else None for draft in drafts]
+        news = [
+            (allotment.first + number, draft, ids)
+            for number, (draft, ids, before) in enumerate(zip(drafts, hits, earlier, strict=True))
+            if before is None
+        ]
+        started = _Starting(events, allotment.now, {task_id for *_, ids in news for task_id in ids})
+        made = {at: started.by(draft.at(at), ids) for at, draft, ids in news}
+        events.add([(at, draft, made[at].triggered) for at, draft, _ in news])
+        started.write()
+        return [made[allotment.first + number] if before is None else before for number, before in enumerate(earlier)]
+
+
+class _Starting:
+    """The runs that a few events start; policies are kept as if the events had come one by one."""
+
+    def __init__(self, events: EventStore, now: datetime, task_ids: set[str]) -> None:
+        self._events = events
+        self._now = now
+        ordered = sorted(task_ids)
+        self._tasks = {task.id: task for task in events.triggered(ordered)}
+        self._busy = events.busy([task.id for task in self._tasks.values() if task.overlap == "skip"])
+        self._runs: list[NewRun] = []
+        self._records: list[OccurrenceRecord] = []
+        self._fired: dict[str, int] = {}
+
+    def by(self, event: Event, task_ids: Sequence[str]) -> Published:
+        """Decide about one event."""
+        document = event_document(event) if task_ids else {}
+        started: list[str] = []
+        for task_id in task_ids:
+            task = self._tasks.get(task_id)
+            fired = self._fired.get(task_id, 0)
+            if task is None or (task.max_runs is not None and task.fired_count + fired >= task.max_runs):
+                continue
+            decision = decide(task, min(event.published_at, self._now), event.depth + 1, busy=task_id in self._busy)
+            if decision is None:
+                continue
+            run_id = None
+            if decision.outcome == "fired":
+                run = _run(task, event, document, self._now)
+                run_id = run.id
+                self._runs.append(run)
+                self._busy.add(task_id)
+                self._fired[task_id] = fired + 1
+                started.append(task_id)
+            self._records.append(
+                OccurrenceRecord(
+                    task_id=task_id,
+                    nominal_at=event.published_at,
+                    effective_at=event.published_at,
+                    outcome=decision.outcome,
+                    reason=decision.reason,
+                    run_id=run_id,
+                )
+            )
+        return Published(event, tuple(started))
+
+    def write(self) -> None:
+        """Store everything that was decided."""
+        if self._records:
+            self._events.start(self._runs, self._records)
+            self._events.count_fired(sorted(self._fired.items()))
+            completed = [
+                task.id
+                for task in self._tasks.values()
+                if task.max_runs is not None and task.fired_count + self._fired.get(task.id, 0) >= task.max_runs
+            ]
+            if completed:
+                self._events.triggers_changed()
+
+
+def _run(task: TriggeredTask, event: Event, document: dict[str, object], now: datetime) -> NewRun:
+    return NewRun(
+        id=new_id(),
+        task_id=task.id,
+        definition_id=task.definition_id,
+        trigger="event",
+        nominal_at=event.published_at,
+        # Ids go on where a clock was put back: the moment they tell may be ahead, and no run must wait for it.
+        scheduled_for=min(event.published_at, now),
+        priority=task.priority,
+        max_attempts=task.max_retries + 1,
+        origin=f"event:{event.id}:{task.id}",
+        event=document,
+    )

@@ -1,0 +1,58 @@
+"""A wish to run a task now, and the run it becomes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from app.domain.errors import Unprocessable
+from app.domain.ids import new_id
+from app.domain.runs import NewRun, Run
+from app.domain.tasks import Task
+from app.domain.texts import t
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRequest:
+    """A wish to run a task now.
+
+    Attributes:
+        params: Laid over the task's own params when the run starts.
+        key: Asking twice under one key gives one run.
+    """
+
+    params: Mapping[str, Any] | None = None
+    key: str | None = None
+
+
+def by_hand(task: Task, wish: RunRequest, origin: str | None, request_id: str, now: datetime) -> NewRun:
+    """The run that the wish asks for."""
+    return NewRun(
+        id=new_id(),
+        task_id=task.id,
+        definition_id=task.definition_id,
+        trigger="manual",
+        scheduled_for=now,
+        priority=task.priority,
+        max_attempts=task.max_retries + 1,
+        params=wish.params,
+        origin=origin,
+        request_id=request_id or None,
+    )
+
+
+def same_wish(earlier: Run, wish: RunRequest) -> Run:
+    """The run that stands under the key of the wish.
+
+    Raises:
+        Unprocessable: It was asked for with other params.
+    """
+    if (earlier.params or {}) != (wish.params or {}):
+        raise Unprocessable(
+            t("This idempotency key was used for a run with other params"),
+            run_id=earlier.id,
+            field="idempotency_key",
+        )
+    return earlier

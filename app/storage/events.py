@@ -1,0 +1,256 @@
+"""Events in SQL: allotted under one lock, so that the order of their ids is the order of their commits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from app.domain.clock import from_micros, to_micros
+from app.domain.events import (
+    Allotment,
+    Draft,
+    Published,
+    StoredEvent,
+    TopicPattern,
+    TopicSummary,
+    event_id,
+    published_us,
+)
+from app.domain.json_text import to_json
+from app.domain.paging import Page
+from app.domain.runs import NewRun
+from app.domain.tasks import OccurrenceRecord
+from app.domain.triggers import TriggeredTask, TriggerRow
+from app.storage.runs import new_row
+from app.storage.statements import Statements
+from app.storage.tables import BUSY, TRIGGERS
+from ordinaut import Event
+
+_NOW = {True: "(extract(epoch from clock_timestamp()) * 1000000)::bigint", False: "now_us()"}
+# The database's clock in milliseconds, as the position before the first of that millisecond.
+_ALLOT = {
+    True: "GREATEST(position, ((extract(epoch from clock_timestamp()) * 1000)::bigint << 20) - 1)",
+    False: "MAX(position, (now_us() / 1000 << 20) - 1)",
+}
+_EVENT = "position, topic, data, source, depth"
+_TASK = (
+    "id, definition_id, priority, max_retries, overlap, starts_at, ends_at, snoozed_until, snooze_reason,"
+    " max_runs, fired_count"
+)
+_RECORD = ("task_id", "nominal_at", "effective_at", "outcome", "reason", "run_id")
+
+
+class SqlEventStore:
+    """See `app.domain.ports.EventStore`."""
+
+    def __init__(self, statements: Statements) -> None:
+        self._sql = statements
+
+    # Publishing.
+
+    def allot(self, count: int) -> Allotment:
+        """Take the next `count` positions and the publishers' lock, until the transaction ends."""
+        now = _NOW[self._sql.postgresql]
+        ((last, version, now_us),) = self._sql.run(
+            f"UPDATE event_marks SET position = {_ALLOT[self._sql.postgresql]} + ? WHERE name = 'last'"
+            f" RETURNING position, (SELECT position FROM event_marks WHERE name = 'triggers'), {now}",
+            (count,),
+        )
+        return Allotment(first=last - count + 1, version=version, now=from_micros(now_us))
+
+    def lock(self) -> None:
+        """Take the publishers' lock alone; whoever will publish in this transaction takes it before any other."""
+        self._sql.run("UPDATE event_marks SET position = position WHERE name = 'last'")
+
+    def add(self, new: Sequence[tuple[int, Draft, Sequence[str]]]) -> None:
+        """Store events at positions that were allotted, with the tasks they start."""
+        self._sql.many(
+            f"INSERT INTO events ({_EVENT}, idempotency_key, triggered) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [
+                (at, one.topic, to_json(one.data).decode(), one.source, one.depth, one.key, _listed(one, task_ids))
+                for at, one, task_ids in new
+            ],
+        )
+
+    def by_key(self, key: str) -> Published | None:
+        """What was published under this key."""
+        rows = self._sql.run(f"SELECT {_EVENT}, triggered FROM events WHERE idempotency_key = ?", (key,))
+        if not rows:
+            return None
+        *event, triggered = rows[0]
+        return Published(_stored(event).event, tuple(orjson.loads(triggered or "[]")))
+
+    # What events start.
+
+    def triggers_version(self) -> int:
+        """Rises whenever a trigger comes, goes or changes."""
+        return self._mark("triggers")
+
+    def triggers_changed(self) -> None:
+        """Raise the version."""
+        self._sql.run("UPDATE event_marks SET position = position + 1 WHERE name = 'triggers'")
+
+    def triggers(self) -> list[TriggerRow]:
+        """All there are."""
+        rows = self._sql.run(f"SELECT id, schedule_kind, schedule_expr FROM tasks WHERE {TRIGGERS.text}")
+        return [TriggerRow(*row) for row in rows]
+
+    def interests(self) -> list[str]:
+        """Patterns of durable readers that are not tasks."""
+        return [pattern for (pattern,) in self._sql.run("SELECT DISTINCT pattern FROM extension_subscriptions")]
+
+    def triggered(self, task_ids: Sequence[str]) -> list[TriggeredTask]:
+        """Of these tasks, those that are active, by id."""
+        if not task_ids:
+            return []
+        # Locked, so that a task which is being deleted counts either as there or as gone.
+        locked = " FOR NO KEY UPDATE" if self._sql.postgresql else ""
+        rows = self._sql.run(
+            f"SELECT {_TASK} FROM tasks WHERE id IN ({_marks(task_ids)}) AND status = 'active' ORDER BY id{locked}",
+            task_ids,
+        )
+        return [_task(row) for row in rows]
+
+    def busy(self, task_ids: Sequence[str]) -> set[str]:
+        """Which of the tasks have a run that has not ended."""
+        if not task_ids:
+            return set()
+        query = f"SELECT DISTINCT task_id FROM runs WHERE task_id IN ({_marks(task_ids)}) AND {BUSY.text}"
+        return {task_id for (task_id,) in self._sql.run(query, task_ids)}
+
+    def start(self, runs: Sequence[NewRun], records: Sequence[OccurrenceRecord]) -> None:
+        """Queue runs and write down what became of each event for each task; each `(task, event)` once."""
+        rows = [_columns(new_row(run, run.scheduled_for)) for run in runs]
+        if rows:
+            names = ", ".join(rows[0])
+            self._sql.many(
+                f"INSERT INTO runs ({names}) VALUES ({_marks(rows[0])}) ON CONFLICT (origin) DO NOTHING",
+                [tuple(row.values()) for row in rows],
+            )
+        self._sql.many(
+            f"INSERT INTO occurrences ({', '.join(_RECORD)}) VALUES ({_marks(_RECORD)})"
+            " ON CONFLICT (task_id, nominal_at) DO NOTHING",
+            [tuple(_columns({name: getattr(record, name) for name in _RECORD}).values()) for record in records],
+        )
+
+    def count_fired(self, fired: Sequence[tuple[str, int]]) -> None:
+        """Count runs that events have started, by task; a task that has had all of its runs is completed."""
+        self._sql.many(
+            "UPDATE tasks SET fired_count = fired_count + ?, status = CASE WHEN max_runs <= fired_count + ?"
+            " THEN 'completed' ELSE status END WHERE id = ?",
+            [(count, count, task_id) for task_id, count in fired],
+        )
+
+    # Reading.
+
+    def last(self) -> int:
+        """Position of the newest event; 0 before the first."""
+        return self._mark("last")
+
+    def trimmed(self) -> int:
+        """Up to where history has been deleted."""
+        return self._mark("trimmed")
+
+    def after(self, position: int, pattern: TopicPattern | None, limit: int) -> list[StoredEvent]:
+        """Up to `limit` events past a position, in order; where topics are named one by one, only those."""
+        literals = None if pattern is None else pattern.literals
+        where = "" if literals is None else f" AND topic IN ({_marks(literals)})"
+        rows = self._sql.run(
+            f"SELECT {_EVENT} FROM events WHERE position > ?{where} ORDER BY position LIMIT ?",
+            (position, *(literals or ()), limit),
+        )
+        return [_stored(row) for row in rows]
+
+    def before(self, position: int, pattern: TopicPattern | None, limit: int) -> list[StoredEvent]:
+        """The same backwards, from just below the position."""
+        literals = None if pattern is None else pattern.literals
+        where = "" if literals is None else f" AND topic IN ({_marks(literals)})"
+        rows = self._sql.run(
+            f"SELECT {_EVENT} FROM events WHERE position < ?{where} ORDER BY position DESC LIMIT ?",
+            (position, *(literals or ()), limit),
+        )
+        return [_stored(row) for row in rows]
+
+    def topics(self, *, limit: int, offset: int) -> Page[TopicSummary]:
+        """Topics that have stored events, by name."""
+        ((total,),) = self._sql.run("SELECT COUNT(DISTINCT topic) FROM events")
+        rows = self._sql.run(
+            "SELECT topic, COUNT(*), MAX(position) FROM events GROUP BY topic ORDER BY topic LIMIT ? OFFSET ?",
+            (limit, offset),
+        )
+        return Page(tuple(_summary(*row) for row in rows), total, limit, offset)
+
+    # Upkeep.
+
+    def relayed(self) -> int:
+        """Up to where events are known to have reached Redis."""
+        return self._mark("relayed")
+
+    def mark_relayed(self, position: int) -> None:
+        """Move that place forward."""
+        self._sql.run(
+            "UPDATE event_marks SET position = ? WHERE name = 'relayed' AND position < ?", (position, position)
+        )
+
+    def trim(self, before: int, limit: int) -> int:
+        """Delete the oldest events below a position, `limit` at most; how many."""
+        rows = self._sql.run(
+            "SELECT position FROM events WHERE position < ? ORDER BY position LIMIT ?", (before, limit)
+        )
+        if not rows:
+            return 0
+        newest = rows[-1][0]
+        self._sql.run("DELETE FROM events WHERE position <= ?", (newest,))
+        self._sql.run("UPDATE event_marks SET position = ? WHERE name = 'trimmed' AND position < ?", (newest, newest))
+        return len(rows)
+
+    def _mark(self, name: str) -> int:
+        ((position,),) = self._sql.run("SELECT position FROM event_marks WHERE name = ?", (name,))
+        return int(position)
+
+
+def _marks(values: Any) -> str:
+    return ", ".join("?" * len(values))
+
+
+def _listed(draft: Draft, task_ids: Sequence[str]) -> str | None:
+    return None if draft.key is None else orjson.dumps(list(task_ids)).decode()
+
+
+def _stored(row: Sequence[Any]) -> StoredEvent:
+    position, topic, data, source, depth = row
+    event = Event(
+        id=event_id(position),
+        topic=topic,
+        data=orjson.loads(data),
+        published_at=from_micros(published_us(position)),
+        source=source,
+        depth=depth,
+    )
+    return StoredEvent(position, event)
+
+
+def _summary(topic: str, count: int, last: int) -> TopicSummary:
+    moment = from_micros(published_us(last))
+    return TopicSummary(topic=topic, events=count, last_event_id=event_id(last), last_published_at=moment)
+
+
+def _task(row: Sequence[Any]) -> TriggeredTask:
+    names = [name.strip() for name in _TASK.split(",")]
+    values = dict(zip(names, row, strict=True))
+    for name in ("starts_at", "ends_at", "snoozed_until"):
+        values[name] = None if values[name] is None else from_micros(values[name])
+    return TriggeredTask(**values)
+
+
+def _columns(row: dict[str, Any]) -> dict[str, Any]:
+    """The same with moments as integers and documents as text, as the column types would bind them."""
+    bound = dict(row)
+    for name, value in row.items():
+        if hasattr(value, "tzinfo"):
+            bound[name] = to_micros(value)
+        elif name in ("params", "event") and value is not None:
+            bound[name] = to_json(value).decode()
+    return bound

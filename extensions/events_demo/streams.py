@@ -1,0 +1,69 @@
+"""Names of streams, who may use them, and how their events are written."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+
+from flask import request
+
+from ordinaut import Event, ExtensionContext, RequestRefused
+
+GAP = "ordinaut.gap"
+HEARTBEAT = ": still here\n\n"
+_STREAM = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
+MOST_CHARACTERS = 100
+_EVENT_ID = re.compile(r"[0-9]{1,16}-[0-9]{1,9}")
+
+
+def check_stream(stream: str) -> None:
+    """Refuse what is no name of a stream.
+
+    Raises:
+        RequestRefused: `bad_request`.
+    """
+    if len(stream) > MOST_CHARACTERS or not _STREAM.fullmatch(stream):
+        issue = "A stream is a topic: letters, digits, _ and - in segments joined by dots, at most 100 characters"
+        raise RequestRefused("bad_request", field="stream", issue=issue)
+
+
+def refuse_unless(context: ExtensionContext, scope: str) -> None:
+    """Refuse callers who hold neither the platform's scope for this nor the one for this extension's routes.
+
+    Raises:
+        RequestRefused: `forbidden`.
+    """
+    caller = context.routes.caller()
+    if not (caller.may(scope) or caller.may(f"ext:{context.id}:routes")):
+        raise RequestRefused("forbidden", required_scopes=[scope], granted_scopes=sorted(caller.scopes))
+
+
+def last_event_id() -> str | None:
+    """The event after which a reader goes on: the header `Last-Event-ID`, else the parameter of that name.
+
+    Raises:
+        RequestRefused: It is no id of an event.
+    """
+    text = request.headers.get("Last-Event-ID") or request.args.get("last_event_id")
+    if not text:
+        return None
+    if not _EVENT_ID.fullmatch(text):
+        raise RequestRefused("bad_request", field="Last-Event-ID", issue="This is not the id of an event")
+    return text
+
+
+def line(event: Event) -> str:
+    """The event as one line of JSON: `{"stream", "id", "data"}`."""
+    return json.dumps({"stream": event.topic, "id": event.id, "data": dict(event.data)}, ensure_ascii=False)
+
+
+def frames(events: Iterable[Event | None]) -> Iterator[str]:
+    """Server-sent events: one for each event, a comment in times of silence, `gap` where history was trimmed."""
+    for event in events:
+        if event is None:
+            yield HEARTBEAT
+        else:
+            named = "event: gap\n" if event.topic == GAP else ""
+            identity = f"id: {event.id}\n" if event.id else ""
+            yield f"{identity}{named}data: {line(event)}\n\n"

@@ -1,0 +1,334 @@
+"""The contexts of an extension, in memory; what it was not granted raises as it does on the platform."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import inspect
+import json
+import logging
+from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Unpack
+
+from ordinaut.callers import Caller
+from ordinaut.capabilities import Capability
+from ordinaut.contexts import (
+    BackgroundContext,
+    EventsContext,
+    Handler,
+    MetricsContext,
+    RoutesContext,
+    TaskInfo,
+    ToolInfo,
+    ToolOptions,
+    ToolRegistryContext,
+)
+from ordinaut.errors import CapabilityDenied, RequestRefused
+from ordinaut.events import Event
+from ordinaut.testing.patterns import matches
+from ordinaut.tools import Tool, ToolCall
+
+
+class Done:
+    """An awaitable that has been done already."""
+
+    def __await__(self) -> Generator[None, None, None]:
+        """Nothing is left to wait for."""
+        yield from ()
+
+
+class EventId(str):
+    """An event's id, which may be awaited and is itself then."""
+
+    __slots__ = ()
+
+    def __await__(self) -> Generator[None, None, str]:
+        """The id."""
+        yield from ()
+        return str(self)
+
+
+class FakeSocket:
+    """A WebSocket whose client says what it was given and then leaves; `sent` is what it got."""
+
+    def __init__(self, messages: Iterable[str | bytes] = ()) -> None:
+        self.messages = list(messages)
+        self.sent: list[str | bytes] = []
+        self.connected = True
+        self.code: int | None = None
+
+    def receive(self, timeout: float | None = None) -> str | bytes | None:
+        """The next message; ConnectionError once there is none left."""
+        if not self.messages:
+            self.connected = False
+            raise ConnectionError("The client has left")
+        return self.messages.pop(0)
+
+    def send(self, data: str | bytes) -> None:
+        """Note what is sent."""
+        self.sent.append(data)
+
+    def receive_json(self, timeout: float | None = None) -> Any:
+        """The next message as JSON."""
+        message = self.receive(timeout)
+        return None if message is None else json.loads(message)
+
+    def send_json(self, value: Any) -> None:
+        """Note a value, as JSON text."""
+        self.send(json.dumps(value, ensure_ascii=False))
+
+    def close(self, code: int | None = None, reason: str | None = None) -> None:
+        """Note the end."""
+        self.connected, self.code = False, code
+
+    def __iter__(self) -> Iterator[str | bytes]:
+        """What the client says."""
+        while self.messages:
+            yield self.messages.pop(0)
+
+
+@dataclass
+class World:
+    """What happened: everything the contexts share."""
+
+    caller: Caller
+    events: list[Event] = field(default_factory=list)
+    handlers: dict[str, Handler] = field(default_factory=dict)
+    tools: dict[str, tuple[Tool, Callable[..., Any]]] = field(default_factory=dict)
+    tasks: dict[str, asyncio.Task[Any]] = field(default_factory=dict)
+    waiting: dict[str, Any] = field(default_factory=dict)
+    sockets: list[tuple[str, Callable[..., Any]]] = field(default_factory=list)
+    logs: list[tuple[str, str]] = field(default_factory=list)
+
+    def publish(self, topic: str, data: Mapping[str, Any], source: str) -> Event:
+        """One more event."""
+        identity = f"1700000000000-{len(self.events)}"
+        event = Event(id=identity, topic=topic, data=dict(data), published_at=datetime.now(UTC), source=source)
+        self.events.append(event)
+        return event
+
+    def call(self, name: str, arguments: Mapping[str, Any]) -> Any:
+        """What a tool returns; a coroutine where it is async."""
+        if name not in self.tools:
+            raise RequestRefused("not_found", f"There is no tool named {name}", tool=name)
+        tool, func = self.tools[name]
+        missing = [one for one in tool.schema.get("required", ()) if one not in arguments]
+        if missing:
+            raise RequestRefused("bad_request", field=f"arguments.{missing[0]}", issue="It is missing")
+        call = ToolCall(
+            arguments=arguments,
+            idempotency_key="test:call",
+            deadline=float("inf"),
+            caller=self.caller,
+            log=lambda level, message: self.logs.append((level, message)),
+            should_stop=lambda: False,
+        )
+        given = {**arguments, "call": call} if "call" in inspect.signature(func).parameters else arguments
+        return func(**given)
+
+
+class Tools(ToolRegistryContext):
+    """See `ordinaut.contexts.ToolRegistryContext`."""
+
+    def __init__(self, extension_id: str, world: World) -> None:
+        self._prefix = f"ext.{extension_id}."
+        self._world = world
+
+    def register_tool(
+        self, name: str, func: Callable[..., Any], schema: Mapping[str, Any], **options: Unpack[ToolOptions]
+    ) -> None:
+        """Note the tool."""
+        full = self._prefix + name.removeprefix(self._prefix)
+        if full in self._world.tools:
+            raise ValueError(f"There is already a tool named {full}")
+        if schema.get("type") != "object":
+            raise ValueError(f"The schema of {full} must say `type: object`")
+        described: dict[str, Any] = {"description": (inspect.getdoc(func) or full).split("\n")[0], **options}
+        self._world.tools[full] = Tool(name=full, schema=schema, run=lambda call: None, **described), func
+
+    def list_tools(self) -> list[ToolInfo]:
+        """The extension's own; there are no others here."""
+        return [self.get_tool(name) for name in sorted(self._world.tools)]
+
+    def get_tool(self, name: str) -> ToolInfo:
+        """One of them."""
+        if name not in self._world.tools:
+            raise RequestRefused("not_found", f"There is no tool named {name}", tool=name)
+        tool = self._world.tools[name][0]
+        return ToolInfo(
+            name=tool.name,
+            description=tool.description,
+            parameters=tool.schema,
+            output_schema=tool.output_schema,
+        )
+
+    def invoke(self, name: str, arguments: Mapping[str, Any]) -> Any:
+        """Call it."""
+        answer = self._world.call(name, arguments)
+        return asyncio.run(_awaited(answer)) if inspect.isawaitable(answer) else answer
+
+
+class Events(EventsContext):
+    """See `ordinaut.contexts.EventsContext`."""
+
+    def __init__(self, extension_id: str, grants: frozenset[Capability], world: World) -> None:
+        self._source = f"ext:{extension_id}"
+        self._grants = grants
+        self._world = world
+
+    def publish(self, stream: str, data: Mapping[str, Any]) -> EventId:
+        """Note the event."""
+        _require(Capability.EVENTS_PUB, self._grants)
+        return EventId(self._world.publish(stream, data, self._source).id)
+
+    def subscribe(self, pattern: str, handler: Handler) -> Done:
+        """Note the handler; `Harness.publish` calls it."""
+        _require(Capability.EVENTS_SUB, self._grants)
+        self._world.handlers[pattern] = handler
+        return Done()
+
+    def unsubscribe(self, pattern: str) -> Done:
+        """Forget it."""
+        _require(Capability.EVENTS_SUB, self._grants)
+        self._world.handlers.pop(pattern, None)
+        return Done()
+
+    def listen(self, pattern: str, last_id: str | None = None, *, idle_seconds: float = 15.0) -> Iterator[Event | None]:
+        """What has been published so far, and one silence; then it ends, as a stopping process would end it."""
+        _require(Capability.EVENTS_SUB, self._grants)
+        seen = [event for event in self._world.events if matches(pattern, event.topic)]
+        yield from [event for event in seen if last_id is None or event.id > last_id]
+        yield None
+
+    def recent(self, pattern: str, count: int = 20) -> list[Event]:
+        """The last ones."""
+        _require(Capability.EVENTS_SUB, self._grants)
+        return [event for event in self._world.events if matches(pattern, event.topic)][-count:]
+
+
+class Background(BackgroundContext):
+    """See `ordinaut.contexts.BackgroundContext`."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def start_task(self, name: str, coro: Coroutine[Any, Any, Any] | Callable[[], Coroutine[Any, Any, Any]]) -> Done:
+        """Keep it until `Harness.run` gives it time."""
+        self._world.waiting[name] = coro() if callable(coro) else coro
+        return Done()
+
+    def stop_task(self, name: str) -> Done:
+        """Cancel it."""
+        waiting = self._world.waiting.pop(name, None)
+        if waiting is not None:
+            waiting.close()
+        task = self._world.tasks.get(name)
+        if task is not None:
+            task.cancel()
+        return Done()
+
+    def list_tasks(self) -> list[TaskInfo]:
+        """Those that were started."""
+        waiting = [TaskInfo(name=name, status="starting") for name in self._world.waiting]
+        begun = [TaskInfo(name=name, status=_status(task)) for name, task in self._world.tasks.items()]
+        return sorted(waiting + begun, key=lambda task: task.name)
+
+
+class Routes(RoutesContext):
+    """See `ordinaut.contexts.RoutesContext`."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def event_stream(self, frames: Iterable[bytes | str | None]) -> Any:
+        """A response with the frames, None among them as a comment."""
+        sent = (": heartbeat\n\n" if frame is None else frame for frame in frames)
+        return importlib.import_module("flask").Response(sent, mimetype="text/event-stream")
+
+    def websocket(self, rule: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Note the view; `Harness.websocket` calls it."""
+
+        def decorate(view: Callable[..., Any]) -> Callable[..., Any]:
+            self._world.sockets.append((rule, view))
+            return view
+
+        return decorate
+
+    def caller(self) -> Caller:
+        """The harness's."""
+        return self._world.caller
+
+
+class Metrics(MetricsContext):
+    """See `ordinaut.contexts.MetricsContext`."""
+
+    def exposition(self) -> str:
+        """There are none."""
+        return ""
+
+
+class Context:
+    """See `ordinaut.ExtensionContext`."""
+
+    def __init__(self, extension_id: str, grants: frozenset[Capability], world: World) -> None:
+        self.id = extension_id
+        self.mount_path = f"/ext/{extension_id}"
+        self.grants = grants
+        self.logger = logging.getLogger(f"ordinaut.ext.{extension_id}")
+        self.metrics = Metrics()
+        self._tools = Tools(extension_id, world)
+        self._events = Events(extension_id, grants, world)
+        self._background = Background(world)
+        self._routes = Routes(world)
+
+    @property
+    def tool_registry(self) -> Tools:
+        """TOOLS."""
+        _require(Capability.TOOLS, self.grants)
+        return self._tools
+
+    @property
+    def events(self) -> Events:
+        """EVENTS_PUB or EVENTS_SUB."""
+        if not self.grants & {Capability.EVENTS_PUB, Capability.EVENTS_SUB}:
+            raise CapabilityDenied(Capability.EVENTS_PUB, self.grants)
+        return self._events
+
+    @property
+    def background(self) -> Background:
+        """BACKGROUND_TASKS."""
+        _require(Capability.BACKGROUND_TASKS, self.grants)
+        return self._background
+
+    @property
+    def routes(self) -> Routes:
+        """ROUTES."""
+        _require(Capability.ROUTES, self.grants)
+        return self._routes
+
+    def translate(self, message: str, **values: object) -> str:
+        """In English."""
+        return message.format_map(values) if values else message
+
+    def languages(self) -> Sequence[str]:
+        """Those of the platform."""
+        return ("en", "ro", "ru")
+
+
+def _require(capability: Capability, grants: frozenset[Capability]) -> None:
+    if capability not in grants:
+        raise CapabilityDenied(capability, grants)
+
+
+def _status(task: asyncio.Task[Any]) -> str:
+    if not task.done():
+        return "running"
+    if task.cancelled():
+        return "stopped"
+    return "failed" if task.exception() else "finished"
+
+
+async def _awaited(answer: Any) -> Any:
+    return await answer

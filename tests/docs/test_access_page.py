@@ -1,0 +1,88 @@
+"""docs/access.md, line for line, against a fresh installation with tokens; its tables against the code."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.domain.scopes import SCOPES
+from app.http.identity import PUBLIC_ROUTES
+from tests.docs.examples import Example, differences, examples
+from tests.servers import REPOSITORY, free_port, wait_for
+
+PAGE = REPOSITORY / "docs" / "access.md"
+EXAMPLES = examples(PAGE)
+HIDDEN = re.compile(r'("(?:ticket|hash|head)":\s*)"[^"]+"')
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Of the processes of an installation."""
+    folder = tmp_path_factory.mktemp("access")
+    return {
+        "PATH": os.pathsep.join([str(REPOSITORY / "bin"), str(Path(sys.executable).parent), os.defpath]),
+        "HOME": str(folder),
+        "ORDINAUT_HOME": str(folder / "var"),
+        "ORDINAUT_AUTH": "jwt",
+        "PORT": str(free_port()),
+        "LOG_LEVEL": "WARNING",
+    }
+
+
+@pytest.fixture(scope="module")
+def port(environment: dict[str, str]) -> Iterator[int]:
+    """Where its web process listens."""
+    python, port = sys.executable, int(environment["PORT"])
+    ordinaut = [python, str(REPOSITORY / "bin" / "ordinaut")]
+    subprocess.run([*ordinaut, "db", "upgrade"], env=environment, check=True, capture_output=True)
+    web = subprocess.Popen([*ordinaut, "web"], env=environment, stdin=subprocess.DEVNULL)
+    wait_for(lambda: _listens(port) or web.poll() is not None, seconds=30, what="the web process")
+    yield port
+    web.send_signal(signal.SIGTERM)
+    assert web.wait(30) == 0
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.fixture(scope="module")
+def answers(port: int, environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """What each example printed; they run in one shell."""
+    folder = tmp_path_factory.mktemp("shell")
+    files = [folder / f"{number}.txt" for number in range(len(EXAMPLES))]
+    script = "".join(f"exec >'{file}' 2>&1\n{example.command}" for file, example in zip(files, EXAMPLES, strict=True))
+    subprocess.run(
+        ["/bin/sh", "-ec", script.replace("8080", str(port))], env=environment, cwd=folder, timeout=120, check=True
+    )
+    return [file.read_text(encoding="utf-8") for file in files]
+
+
+@pytest.mark.parametrize(
+    ("number", "example"), list(enumerate(EXAMPLES)), ids=[example.command.splitlines()[0][:60] for example in EXAMPLES]
+)
+def test_the_page_shows_what_comes_back(answers: list[str], number: int, example: Example) -> None:
+    if example.shown is None:
+        assert not answers[number], answers[number]
+    else:
+        shown, real = (HIDDEN.sub(r'\1"…"', text) for text in (example.shown, answers[number]))
+        assert differences(shown, real) == [], answers[number]
+
+
+def test_every_scope_is_in_the_table_with_its_words() -> None:
+    rows = dict(re.findall(r"^\| `([^`]+)` \| ([^|]+) \|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE))
+    assert {name: words for name, words in rows.items() if not name.startswith("ext:")} == dict(SCOPES)
+
+
+def test_every_public_route_is_named() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    assert [route for route in PUBLIC_ROUTES if f"`{route}" not in page] == []
