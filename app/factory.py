@@ -135,7 +135,11 @@ def create_app(container: WebContainer) -> Flask:
         redis_url=settings.redis_url,
         ssl_cert_reqs=settings.redis_ssl_cert_reqs,
     )
-    configure_reading(app, max_body_bytes=settings.max_body_bytes)
+    configure_reading(
+        app,
+        max_body_bytes=settings.max_body_bytes,
+        own_names_only=settings.auth == "off" and not settings.production and not settings.proxy_hops,
+    )
     configure_streams(app, threads=settings.web_threads)
     configure_blueprints(app)
     configure_extensions(app, container)

@@ -73,7 +73,10 @@ class TaskInfo:
 
 
 class ToolOptions(TypedDict, total=False):
-    """What else a tool may say of itself, see `ordinaut.Tool`; described by the docstring's first line if not here."""
+    """What else a tool may say of itself, by keyword; each is as `ordinaut.Tool` has it.
+
+    A tool without `description` is described by the first line of its function's docstring.
+    """
 
     description: str
     output_schema: Mapping[str, Any]
@@ -83,6 +86,7 @@ class ToolOptions(TypedDict, total=False):
     read_only: bool
     destructive: bool
     open_world: bool
+    examples: Sequence[Mapping[str, Any]]
 
 
 class ToolRegistryContext(Protocol):
@@ -95,12 +99,16 @@ class ToolRegistryContext(Protocol):
         schema: Mapping[str, Any],
         **options: Unpack[ToolOptions],
     ) -> None:
-        """Add `ext.<id>.<name>`; `func` is called with the arguments by keyword, plain or async.
+        """Add `ext.<id>.<name>`, in `setup`; `func` is called with the arguments by keyword, plain or async.
 
-        A parameter of `func` called `call` gets the `ToolCall`.
+        `name` has lower-case letters, digits and `_`, and begins with a letter; the platform puts `ext.<id>.` before
+        it. A parameter of `func` called `call` gets the `ToolCall`. `options` are those of `ToolOptions`.
 
         Raises:
-            ValueError: The name is taken, or the schema is not usable.
+            ValueError: The name is none or is taken, the schema is not usable, an example does not fit it, or `func`
+                cannot take what the schema requires.
+            TypeError: There is no such option.
+            RuntimeError: `setup` is over: the tool would be there in one process only.
         """
 
     def list_tools(self) -> list[ToolInfo]:
@@ -116,6 +124,9 @@ class ToolRegistryContext(Protocol):
     def invoke(self, name: str, arguments: Mapping[str, Any]) -> Any:
         """Call a tool once, as the caller of the current request, with that caller's scopes.
 
+        Code that no request asked for, such as `setup`, `health` and threads of its own, calls as the extension
+        itself, which holds `tools:invoke` alone.
+
         Raises:
             RequestRefused: The tool is unknown, the arguments do not fit, or the caller may not call it.
             ToolFailed: The tool could not do it.
@@ -123,26 +134,48 @@ class ToolRegistryContext(Protocol):
 
 
 class EventsContext(Protocol):
-    """EVENTS_PUB and EVENTS_SUB."""
+    """EVENTS_PUB and EVENTS_SUB: each method needs the one that it names, and raises CapabilityDenied without it."""
 
     def publish(self, stream: str, data: Mapping[str, Any]) -> PublishedId:
-        """Publish an event on a topic; returns its id once it is stored."""
+        """EVENTS_PUB: publish an event on a topic; returns its id once it is stored.
+
+        The work is done when this returns, so both `event_id = context.events.publish(…)` and
+        `event_id = await context.events.publish(…)` are right; `str(event_id)` is a plain string.
+
+        Raises:
+            Exception: The topic or the data cannot be used, or the store is away; the client gets 400 or 503.
+        """
 
     def subscribe(self, pattern: str, handler: Handler) -> Awaitable[None]:
-        """Durable and once in the cluster: in order, at least once, again after a crash. For `on_startup`."""
+        """EVENTS_SUB: durable and once in the cluster: in order, at least once, again after a crash.
+
+        For `on_startup`, and for what runs on the worker side later on.
+
+        Raises:
+            RequestRefused: `conflict` in a view or in `setup`, and where the pattern has a handler already.
+        """
 
     def unsubscribe(self, pattern: str) -> Awaitable[None]:
-        """End a subscription."""
+        """EVENTS_SUB: end a subscription, on the worker side; how far it had come is forgotten."""
 
     def listen(self, pattern: str, last_id: str | None = None, *, idle_seconds: float = 15.0) -> Iterator[Event | None]:
-        """Events as they come, in this process, for streams; begins after `last_id` when it is given.
+        """EVENTS_SUB: events as they come, in this process, for streams; begins after `last_id` when it is given.
 
-        Yields None after `idle_seconds` of silence (send a heartbeat then) and an event of the topic
-        `ordinaut.gap` where history had been trimmed. Ends when the process is to stop.
+        In a request the platform's own news of tasks and runs come only for a caller with `tasks:read:all`.
+
+        Call it in the view and iterate in the generator of the frames: it refuses what it cannot use when it is
+        called. Yields None after `idle_seconds` of silence (give it on, `event_stream` knows what it means), and an
+        event of the topic `ordinaut.gap` where something is lost. That one has no id, and its `data` has `reason`:
+        `trimmed` (history was deleted) or `unknown_id` (there is no such id here), both with the ids `after` and
+        `resumes_after`, or `slow` (this reader was), with the number of announcements `lost`. Ends when the process
+        is to stop.
+
+        Raises:
+            Exception: The pattern or `last_id` cannot be used; the client gets 400.
         """
 
     def recent(self, pattern: str, count: int = 20) -> list[Event]:
-        """The last stored events, oldest first."""
+        """EVENTS_SUB: the last stored events, oldest first."""
 
 
 class BackgroundContext(Protocol):
@@ -151,10 +184,16 @@ class BackgroundContext(Protocol):
     def start_task(
         self, name: str, coro: Coroutine[Any, Any, Any] | Callable[[], Coroutine[Any, Any, Any]]
     ) -> Awaitable[None]:
-        """Run a coroutine under the extension's lease; one that is given as a function can begin anew after a crash."""
+        """Run a coroutine under the extension's lease; one that is given as a function can begin anew after a crash.
+
+        For `on_startup`, and for what runs on the worker side later on.
+
+        Raises:
+            RequestRefused: `conflict` in a view or in `setup`, and where a task of that name is at work.
+        """
 
     def stop_task(self, name: str) -> Awaitable[None]:
-        """Cancel it, wherever it runs."""
+        """Cancel it, wherever it runs, which takes about a second; nothing happens where no such task runs."""
 
     def list_tasks(self) -> list[TaskInfo]:
         """Those of this extension, in the whole cluster, by name."""
@@ -193,16 +232,17 @@ class RoutesContext(Protocol):
     def event_stream(self, frames: Iterable[bytes | str | None]) -> Any:
         """A `text/event-stream` response that counts against the cap on streams and frees its slot at the end.
 
-        A frame is sent as it is, None as a heartbeat. The frames are let go of when the client leaves, and when
-        the process is to stop; a source that is silent for long should give None every 15 seconds, as
-        `context.events.listen` does.
+        A frame is sent as it is. None means silence: a heartbeat is sent where one is due, and a client that has
+        left is noticed. So a source should give None every 15 seconds at least, as `context.events.listen` does; with
+        `idle_seconds=2` a client's slot is free 2 seconds after it left. The frames are let go of then, and when the
+        process is to stop.
 
         Raises:
             Exception: Too many streams are open; the client gets 503 with `Retry-After`.
         """
 
     def websocket(self, rule: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-        """Decorator: serve WebSockets at `/ext/<id>/ws<rule>`.
+        """Decorator, for `setup`: serve WebSockets at `/ext/<id>/ws<rule>`; RuntimeError once `setup` is over.
 
         The view, plain or async, is called with a `Socket` and the rule's variables; the connection ends when it
         returns. Sockets count against the same cap as streams, are pinged every 15 seconds, and take messages of
@@ -210,7 +250,7 @@ class RoutesContext(Protocol):
         """
 
     def caller(self) -> Caller:
-        """Who sent the current request, or for whom the current tool is called."""
+        """Who sent the current request, or for whom the current tool is called; else the extension itself."""
 
 
 class MetricsContext(Protocol):
@@ -221,7 +261,10 @@ class MetricsContext(Protocol):
 
 
 class ExtensionContext(Protocol):
-    """What `setup`, `on_startup` and `on_shutdown` get; touching a part without its grant raises CapabilityDenied."""
+    """What `setup`, `on_startup` and `on_shutdown` get; touching a part without its grant raises CapabilityDenied.
+
+    Of `events` it is the methods that do, since `publish` needs another grant than the rest.
+    """
 
     @property
     def id(self) -> str:

@@ -6,6 +6,23 @@ from collections.abc import Iterable
 
 from ordinaut.capabilities import Capability
 
+CODES = (
+    "bad_request",
+    "unauthorized",
+    "forbidden",
+    "not_found",
+    "method_not_allowed",
+    "conflict",
+    "gone",
+    "precondition_failed",
+    "payload_too_large",
+    "unsupported_media_type",
+    "unprocessable",
+    "rate_limit_exceeded",
+    "unavailable",
+)
+"""The error codes of the API that an extension may refuse with."""
+
 
 class CapabilityDenied(Exception):
     """A capability was used that was not granted; over HTTP it becomes the 403 body of the API.
@@ -26,12 +43,19 @@ class RequestRefused(Exception):
     """A route's no, in the one shape of every error of the API.
 
     Args:
-        code: An error code of the API, e.g. `bad_request`, `not_found`, `conflict`.
+        code: An error code of the API: `bad_request`, `unauthorized`, `forbidden`, `not_found`, `method_not_allowed`,
+            `conflict`, `gone`, `precondition_failed`, `payload_too_large`, `unsupported_media_type`, `unprocessable`,
+            `rate_limit_exceeded` or `unavailable`.
         message: One sentence; empty for the code's own.
         details: JSON-serialisable facts; `field` and `issue` name what is wrong with an input.
+
+    Raises:
+        ValueError: There is no such code.
     """
 
     def __init__(self, code: str, message: str = "", **details: object) -> None:
+        if code not in CODES:
+            raise ValueError(f"There is no error code {code!r}; there are {', '.join(CODES)}")
         self.code = code
         self.message = message
         self.details = details

@@ -5,19 +5,23 @@ Run `python -m scripts.render_sdk_doc` after changing the package; a test fails 
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import inspect
+import itertools
 import re
+import typing
 from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import ordinaut
 from ordinaut import contexts, testing
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "sdk.md"
-GROUPS = (
+GROUPS: tuple[tuple[str, tuple[Any, ...]], ...] = (
     ("What you write", (ordinaut.Extension, ordinaut.ExtensionInfo, ordinaut.Capability)),
     (
         "What you are handed",
@@ -29,6 +33,9 @@ GROUPS = (
             contexts.BackgroundContext,
             contexts.MetricsContext,
             ordinaut.Socket,
+            contexts.ToolOptions,
+            contexts.PublishedId,
+            (contexts, "Handler"),
         ),
     ),
     (
@@ -59,7 +66,11 @@ def render() -> str:
     return _INTRO + "".join(part for title, kinds in GROUPS for part in (f"\n## {title}\n", *map(_kind, kinds)))
 
 
-def _kind(kind: type[Any]) -> str:
+def _kind(kind: type[Any] | tuple[ModuleType, str]) -> str:
+    if isinstance(kind, tuple):
+        return _alias(*kind)
+    if typing.is_typeddict(kind):
+        return _options(kind)
     parts = [f"\n### `{kind.__name__}`\n", _text(kind)]
     if issubclass(kind, Enum):
         parts += ["\n", *(f"- `{one.value}`\n" for one in kind)]
@@ -70,6 +81,22 @@ def _kind(kind: type[Any]) -> str:
     else:
         parts.insert(1, _code(f"{kind.__name__}{_signature(kind.__init__)}"))
     return "".join(parts)
+
+
+def _options(kind: type[Any]) -> str:
+    """A dict of options: its members, by name and type."""
+    members = "\n".join(f"{name}: {_plain(str(note))}" for name, note in kind.__annotations__.items())
+    return f"\n### `{kind.__name__}`\n" + _text(kind) + _code(members)
+
+
+def _alias(module: ModuleType, name: str) -> str:
+    """A name for a type: its definition, and the string that follows it in the source."""
+    lines = ast.parse(inspect.getsource(module)).body
+    for line, after in itertools.pairwise(lines):
+        if isinstance(line, ast.Assign) and ast.unparse(line.targets[0]) == name:
+            words = ast.literal_eval(after.value) if isinstance(after, ast.Expr) else ""
+            return f"\n### `{name}`\n{_code(ast.unparse(line))}\n{words}\n"
+    raise LookupError(name)
 
 
 def _members(kind: type[Any]) -> Iterator[str]:
@@ -86,6 +113,11 @@ def _members(kind: type[Any]) -> Iterator[str]:
 def _signature(function: Any) -> str:
     text = str(inspect.signature(function))
     text = re.sub(r"\(self(, )?", "(", text)
+    return _plain(text)
+
+
+def _plain(text: str) -> str:
+    text = re.sub(r"ForwardRef\('(.*?)'(, [^)]*)?\)", r"\1", text)
     return (
         re.sub(r"(collections\.abc|ordinaut(\.\w+)*|typing|datetime)\.", "", text).replace("''", '""').replace("'", "")
     )

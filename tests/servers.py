@@ -13,6 +13,7 @@ import time
 import uuid
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -154,7 +155,8 @@ class PostgresServer:
         postmaster = psutil.Process(self.pid)
         processes = [postmaster, *postmaster.children(recursive=True)]
         for process in processes:
-            process.kill()
+            with suppress(psutil.NoSuchProcess, ProcessLookupError):  # children end by themselves without their parent
+                process.kill()
         psutil.wait_procs(processes, timeout=10)
 
     def restart(self) -> None:

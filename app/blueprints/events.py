@@ -42,8 +42,8 @@ bp = Blueprint("events", __name__, url_prefix="/events")
 TAGS = ("events",)
 KEY_HEADER = "Idempotency-Key"
 _written = Frames()
-HEARTBEAT_SECONDS = 12.0
-"""Longest silence of a stream; proxies cut at 15 s and more."""
+HEARTBEAT_SECONDS = 2.0
+"""How often a silent stream looks whether its client is still there."""
 
 
 @bp.post("")

@@ -46,7 +46,9 @@ def get_extension_status() -> Answer:
 @api(returns=ExtensionHealthOut, tags=TAGS, also=(503,), errors=(404,), scope=OF_EXTENSION)
 def get_extension_health(extension_id: str) -> Answer:
     """Tell how an extension is: 200 when all its checks are healthy, else 503."""
-    report = mounts().host.health(extension_id)
+    host = mounts().host
+    record = host.record(extension_id)
+    report = None if record is None or record.state is State.DISABLED else host.health(extension_id)
     if report is None:
         raise _unknown(extension_id)
     status = 200 if report.healthy else 503
@@ -56,7 +58,12 @@ def get_extension_health(extension_id: str) -> Answer:
 @bp.get("/ext/<extension_id>/static/<path:path>")
 @api(tags=TAGS, media="application/octet-stream", errors=(404,), scope=OF_EXTENSION)
 def get_extension_file(extension_id: str, path: str) -> Response:
-    """Get a file of an extension."""
+    """Get a file of an extension.
+
+    With an `ETag`, and `Cache-Control: private, max-age=300`; `If-None-Match` of the same tag gets 304 without a body,
+    and `Range` (RFC 9110, section 14) gets 206 with a part of it. A folder, or what leads out of the extension's own,
+    is 404.
+    """
     record = mounts().host.record(extension_id)
     if record is None or record.state is not State.LOADED:
         return answer_absent(extension_id, path)

@@ -12,7 +12,7 @@ from app.domain.texts import t
 from app.http.api import Answer, api
 from app.http.identity import identity
 from app.http.services import services
-from app.http.streams import EVENT_STREAM, HEARTBEAT, event_stream, frame, slot
+from app.http.streams import EVENT_STREAM, HEARTBEAT, event_stream, frame, hung_up, slot
 from app.schemas.fields import PageQuery
 from app.schemas.paging import PageOut, page_out
 from app.schemas.runs import (
@@ -95,7 +95,7 @@ def wait_for_run(run_id: str, query: WaitQuery) -> RunWaitedOut:
     Answers 200 as soon as it has, or when the time is up: then with `timed_out: true` and the run as it is.
     """
     with slot():
-        waited = services().runs.wait(run_id, caller=identity(), timeout=query.timeout)
+        waited = services().runs.wait(run_id, caller=identity(), timeout=query.timeout, gone=hung_up())
     return RunWaitedOut(**run_members(waited.run), timed_out=waited.timed_out)
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint
+from flask import Blueprint, g
 
+from app.extension_host.tools import extension_of
 from app.http.api import api
+from app.http.errors import TOOL_OF
 from app.http.identity import identity
 from app.http.services import services
 from app.schemas.fields import PageQuery
@@ -47,5 +49,7 @@ def invoke_tool(name: str, body: InvokeIn) -> dict[str, Any]:
     A tool that fails is a 422 whose details name the type of the failure. Calls that take more than
     25 seconds belong into a task.
     """
+    if (owner := extension_of(name)) is not None:
+        g.setdefault(TOOL_OF, owner)
     invocation = services().tools.invoke(name, body.arguments, caller=identity(), timeout=body.timeout_seconds)
     return invocation_out(invocation)

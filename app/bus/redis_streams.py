@@ -65,8 +65,11 @@ class RedisBus:
         return position_of(newest[0][0].decode()) if newest else 0
 
     def append(self, events: Sequence[StoredEvent]) -> None:
-        """Copy events in order; Redis refuses an id that is not above the newest, so none is there twice."""
-        with _translated(), self._redis.pipeline(transaction=False) as pipeline:
+        """Copy events in order; Redis refuses an id that is not above the newest, so none is there twice.
+
+        All of them or none: were the first refused, by a Redis that is full, those after it would bar its way.
+        """
+        with _translated(), self._redis.pipeline(transaction=True) as pipeline:
             for stored in events:
                 pipeline.xadd(EVENTS, _fields(stored.event), id=stored.event.id, maxlen=self._length)
             answers = pipeline.execute(raise_on_error=False)
@@ -111,20 +114,28 @@ class RedisReader:
             raise
 
     def _wait(self, seconds: float, live: bool) -> Heard:
-        if live and time.monotonic() > self._wanted_until:
-            self._redis.set(WANTED, 1, ex=WANTED_SECONDS)
-            self._wanted_until = time.monotonic() + WANTED_SECONDS / 2
-        if not self._places:
+        fresh = not self._places
+        if fresh:
             self._places = {key: self._newest(key) for key in (EVENTS, LIVE)}
-            # Between the reader's last look and this one anything may have come.
-            return Heard(stored=True)
-        if live and time.monotonic() > self._live_until:
+        elif live and time.monotonic() > self._live_until:
             # What was announced while nobody here listened is nobody's news any more.
             self._places[LIVE] = self._newest(LIVE)
+        if live:
+            # Only now that the place is known: whatever is announced from here on is heard.
+            self._live_until = time.monotonic() + FORGET_SECONDS
+            self._want()
+        if fresh:
+            # Between the reader's last look and this one anything may have come.
+            return Heard(stored=True)
         places: dict[Any, Any] = dict(self._places) if live else {EVENTS: self._places[EVENTS]}
         got: Any = self._redis.xread(places, count=COUNT, block=max(1, int(seconds * 1000)))
         self._live_until = time.monotonic() + FORGET_SECONDS if live else 0.0
         return self._heard(got or [])
+
+    def _want(self) -> None:
+        if time.monotonic() > self._wanted_until:
+            self._redis.set(WANTED, 1, ex=WANTED_SECONDS)
+            self._wanted_until = time.monotonic() + WANTED_SECONDS / 2
 
     def _newest(self, key: str) -> str:
         newest: Any = self._redis.xrevrange(key, count=1)

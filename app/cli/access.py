@@ -155,11 +155,18 @@ def audit() -> None:
 
 @audit.command()
 @click.option("--head", help="A hash noted down earlier: fails when no row has it any more.")
+@click.option(
+    "--unsealed",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="How many rows are from before ORDINAUT_SECRET_KEYS was set: any other without a seal fails.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def verify(head: str | None, as_json: bool) -> int:
+def verify(head: str | None, unsealed: int, as_json: bool) -> int:
     """Prove that no row was changed or removed; exit 1 at the first that was."""
     with opened() as access:
-        verdict = access.audit.verify(expected_head=head)
+        verdict = access.audit.verify(expected_head=head, unsealed=unsealed)
     broken = verdict.broken
     told = {
         "intact": broken is None,

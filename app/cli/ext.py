@@ -50,7 +50,7 @@ def _filled(text: str, extension_id: str) -> str:
 
 
 @ext.command()
-@click.argument("path", type=click.Path(exists=True, path_type=Path))
+@click.argument("path", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def check(path: Path, as_json: bool) -> int:
     """Try the extension at PATH against the whole platform: 0 when it keeps all promises, 1 when not.
@@ -59,6 +59,8 @@ def check(path: Path, as_json: bool) -> int:
     """
     from app.cli.ext_check import checked
 
+    if not path.exists():
+        raise click.UsageError(f"There is no {path.absolute()}: name the folder of an extension, or its single file.")
     findings = checked(path)
     if as_json:
         ok = not any(one.failed for one in findings)

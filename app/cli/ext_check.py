@@ -59,7 +59,10 @@ def checked(path: Path) -> list[Finding]:
         findings += _loading(host, record)
         loaded = host.record(record.id)
         if loaded is not None and loaded.state is State.LOADED:
-            findings += [*_grants(loaded), *_health(app, loaded), *_errors(app, loaded), *_tools(app, host, loaded)]
+            findings += [*_grants(host, loaded), *_health(app, loaded)]
+            findings += [*_errors(app, loaded), *_tools(app, host, loaded)]
+    if any(one.failed and one.name == "load" for one in findings):
+        return findings  # with less it cannot but fail as well
     with _platform(path, ORDINAUT_EXT_GRANTS=f"{record.id}=") as (_, host):
         findings += _without_grants(host, record)
     return findings
@@ -165,12 +168,16 @@ def _listening() -> Iterator[list[str]]:
         listening[0] = False
 
 
-def _grants(record: Record) -> Iterator[Finding]:
+def _grants(host: ExtensionHost, record: Record) -> Iterator[Finding]:
     missing = sorted(set(record.allowed) - set(record.grants))
     granted = ", ".join(one.value for one in Capability if one in record.grants) or "none"
     yield Finding("ok", "grants", granted)
     if missing:
         yield Finding("warn", "grants", f"The manifest allows what is not asked for: {', '.join(missing)}")
+    live = host.live(record.id)
+    asked = {Capability(str(one)) for one in live.extension.requested_capabilities()} if live else set()
+    if refused := sorted(asked - set(record.allowed)):
+        yield Finding("warn", "grants", f"It asks for what the manifest does not allow: {', '.join(refused)}")
 
 
 def _without_grants(host: ExtensionHost, record: Record) -> Iterator[Finding]:

@@ -52,7 +52,7 @@ class Agent:
     def caller(self, narrowed: Sequence[str] | None = None) -> Caller:
         """The agent as a caller; `narrowed` names the only scopes it is to have of its own."""
         held = frozenset(self.scopes) if self.status == "active" else frozenset()
-        return Caller(self.id, held if narrowed is None else narrowed_to(Caller(self.id, held), narrowed))
+        return limited(Caller(self.id, held), narrowed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +135,22 @@ class AuditFilter:
 def narrowed_to(caller: Caller, scopes: Sequence[str] | frozenset[str]) -> frozenset[str]:
     """Those of `scopes` that the caller holds: naming scopes only ever takes some away."""
     return frozenset(scope for scope in scopes if caller.may(scope))
+
+
+def limited(caller: Caller, scopes: Sequence[str] | frozenset[str] | None) -> Caller:
+    """The caller with these of its scopes only; None limits nothing."""
+    if scopes is None:
+        return caller
+    left = narrowed_to(caller, scopes)
+    return Caller(caller.agent_id, left, narrowed=caller.narrowed or left != caller.scopes)
+
+
+def limit_of(caller: Caller) -> list[str] | None:
+    """What the pipelines that a caller writes may hold at most; None for all that their agent holds when they run.
+
+    Without it a narrow key would buy a wide one: its pipelines act in the name of the agent.
+    """
+    return sorted(caller.scopes) if caller.narrowed and ADMIN not in caller.scopes else None
 
 
 def sees_all(caller: Caller) -> bool:

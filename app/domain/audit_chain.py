@@ -48,8 +48,13 @@ class Break:
     reason: str
 
 
-def first_break(rows: Iterable[AuditRow], seal: Seal) -> tuple[Break | None, AuditRow | None]:
-    """Walk the chain from its first row: where it breaks, and the last row that was good."""
+def first_break(rows: Iterable[AuditRow], seal: Seal, *, unsealed: int = 0) -> tuple[Break | None, AuditRow | None]:
+    """Walk the chain from its first row: where it breaks, and the last row that was good.
+
+    Args:
+        unsealed: Up to which number rows may be without a seal although there are keys: those from before there were.
+            Anybody can write such a row, so one that nobody knows of is no proof of anything.
+    """
     keys = {UNSEALED: b"", **seal.by_id}
     last: AuditRow | None = None
     for row in rows:
@@ -58,6 +63,8 @@ def first_break(rows: Iterable[AuditRow], seal: Seal) -> tuple[Break | None, Aud
             return Break(expected, t("rows are missing before this number")), last
         if row.previous != ("" if last is None else last.hash):
             return Break(row.number, t("it does not follow the row before it")), last
+        if row.key_id == UNSEALED and seal.keys and row.number > unsealed:
+            return Break(row.number, t("it has no seal, although this installation has keys")), last
         key = keys.get(row.key_id)
         if key is None:
             return Break(row.number, t("it was sealed with a key that is not here: {key_id}", key_id=row.key_id)), last

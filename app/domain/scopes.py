@@ -40,6 +40,7 @@ SCOPES: Final[Mapping[str, str]] = MappingProxyType(
         "audit:read": "read the audit log",
         USE_SECRETS: "use `${secrets.NAME}` in the pipelines of one's own tasks",
         "secrets:manage": "list, store and delete secrets; nobody ever reads one",
+        "tools:read": "ask the tools `list_tools` and `get_tool` what there is to call",
         "tools:invoke": "call tools directly",
     }
 )

@@ -12,7 +12,7 @@ from app.domain.errors import InvalidInput
 from app.domain.events import MAX_DEPTH, PLATFORM, Draft, TopicPattern
 from app.domain.expression_text import ExpressionSyntax, unwrap
 from app.domain.expressions import Expression, TemplateError, TemplateSyntaxError, compile_expression
-from app.domain.tasks import Outcome
+from app.domain.tasks import BY_EVENT, Outcome
 from app.domain.texts import t
 
 ROOTS = ("topic", "payload")
@@ -75,6 +75,8 @@ class TriggerIndex:
     Attributes:
         version: Rises whenever a trigger comes, goes or changes.
         interests: Patterns of durable readers that are not tasks.
+        asked: The same as they were given.
+        texts: Kind and expression of each task.
         families: First segments of the platform's topics that somebody names.
     """
 
@@ -84,10 +86,13 @@ class TriggerIndex:
     by_topic: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     patterns: tuple[tuple[str, TopicPattern], ...] = ()
     conditions: tuple[_Condition, ...] = ()
+    asked: tuple[str, ...] = ()
+    texts: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, version: int, rows: Iterable[TriggerRow], interests: Iterable[str] = ()) -> TriggerIndex:
         """The index of these; what cannot be read any more triggers nothing."""
+        rows, asked = tuple(rows), tuple(interests)
         by_topic: dict[str, tuple[str, ...]] = {}
         patterns: list[tuple[str, TopicPattern]] = []
         conditions: list[_Condition] = []
@@ -104,7 +109,7 @@ class TriggerIndex:
                 continue
             for topic in set(pattern.literals):
                 by_topic[topic] = (*by_topic.get(topic, ()), row.task_id)
-        readers = _readable(interests)
+        readers = _readable(asked)
         named = [pattern for _, pattern in patterns] + list(readers)
         families = {family for family in PLATFORM if any(pattern.names(family) for pattern in named)}
         families.update(topic.partition(".")[0] for topic in by_topic)
@@ -116,6 +121,8 @@ class TriggerIndex:
             by_topic=by_topic,
             patterns=tuple(patterns),
             conditions=tuple(conditions),
+            asked=asked,
+            texts={row.task_id: (row.kind, row.expr) for row in rows},
         )
 
     def may_hear(self, topic: str) -> bool:
@@ -154,6 +161,13 @@ class TriggerIndex:
             found.discard(str(draft.data.get("task_id")))
         return tuple(sorted(found))
 
+    def still(self, task: TriggeredTask, draft: Draft) -> bool:
+        """Whether the event that was for a task is for it as it stands: it may have been edited since."""
+        text = (task.schedule_kind, task.schedule_expr or "")
+        if text == self.texts.get(task.id):
+            return True
+        return task.schedule_kind in BY_EVENT and bool(TriggerIndex.of(0, [TriggerRow(task.id, *text)]).hits(draft))
+
 
 def named_families(kind: str, expr: str) -> frozenset[str]:
     """First segments of the platform's topics that a trigger names; none for one that cannot be read."""
@@ -180,6 +194,8 @@ class TriggeredTask:
 
     id: str
     definition_id: str
+    schedule_kind: str
+    schedule_expr: str | None
     priority: int
     max_retries: int
     overlap: str

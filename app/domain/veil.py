@@ -26,9 +26,9 @@ class Veil:
     def hide(self, values: Iterable[str]) -> None:
         """Hide these values too, from now on."""
         self._whole.update(values)
-        forms = {form for value in self._whole if len(value) >= SHORTEST for form in _forms(value)}
+        looks = {form for value in self._whole if len(value) >= SHORTEST for form in forms(value)}
         # The longest first: one secret may be a part of another.
-        self._parts = tuple(sorted(forms, key=len, reverse=True))
+        self._parts = tuple(sorted(looks, key=len, reverse=True))
 
     def clean(self, value: Any) -> Any:
         """The value with every secret in it masked; what holds none comes back as it is."""
@@ -62,7 +62,8 @@ class Veil:
         return text
 
 
-def _forms(value: str) -> Iterable[str]:
+def forms(value: str) -> Iterable[str]:
+    """How a secret looks in texts: as it is, in JSON, in URLs and in base64."""
     yield value
     yield json.dumps(value)[1:-1]
     yield json.dumps(value, ensure_ascii=False)[1:-1]

@@ -7,7 +7,8 @@ import logging
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import Any, TypeVar, Unpack
 
-from app.domain.access import extension_caller
+from app.domain.access import extension_caller, sees_all
+from app.domain.events import TopicPattern
 from app.domain.texts import t
 from app.extension_host.cause import caller_here
 from app.extension_host.doors import Doors, EventsDoor, Invoke, RunnerDoor, ToolShelf, WebDoor, WorkDoor
@@ -16,7 +17,7 @@ from app.extension_host.registry import Record
 from app.extension_host.tools import info_of, tool_of
 from app.extension_host.voice import Voice
 from app.languages.catalogue import LANGUAGES
-from ordinaut import Caller, Capability, CapabilityDenied, Event, RequestRefused, TaskInfo, Tool, ToolInfo
+from ordinaut import Caller, Capability, Event, RequestRefused, TaskInfo, Tool, ToolInfo
 from ordinaut.contexts import Handler, RoutesContext, ToolOptions
 
 D = TypeVar("D")
@@ -60,16 +61,14 @@ class GrantedTools:
         self, name: str, func: Callable[..., Any], schema: Mapping[str, Any], **options: Unpack[ToolOptions]
     ) -> None:
         """See `ordinaut.contexts.ToolRegistryContext`."""
-        prefix = f"ext.{self._id}."
-        tool = tool_of(prefix + name.removeprefix(prefix), func, schema, options)
-        if self._kept is not None and tool.name in self._kept:
+        if self._kept is None:
+            # Later on it would be there in this one process, and unknown to all the others.
+            raise RuntimeError(t("Tools are registered in setup(), which runs in every process"))
+        tool = tool_of(self._id, name, func, schema, options)
+        if tool.name in self._kept:
             raise ValueError(t("There is already a tool named {name}", name=tool.name))
         self._tools.check(tool)
-        if self._kept is None:
-            self._tools.add(tool)
-            self._mine.append(tool)
-        else:
-            self._kept[tool.name] = tool
+        self._kept[tool.name] = tool
 
     def list_tools(self) -> list[ToolInfo]:
         """See `ordinaut.contexts.ToolRegistryContext`."""
@@ -85,7 +84,7 @@ class GrantedTools:
     def invoke(self, name: str, arguments: Mapping[str, Any]) -> Any:
         """See `ordinaut.contexts.ToolRegistryContext`."""
         if self._invoke is None:
-            raise RequestRefused("unavailable", t("Tools cannot be called from here"))
+            raise RequestRefused("conflict", t("Tools cannot be called from here"))
         return self._invoke(name, arguments, self._caller())
 
     def publish_kept(self) -> None:
@@ -104,7 +103,15 @@ class GrantedTools:
 class GrantedEvents:
     """`context.events`."""
 
-    def __init__(self, extension_id: str, grants: Grants, events: EventsDoor | None, runner: RunnerDoor | None) -> None:
+    def __init__(
+        self,
+        extension_id: str,
+        grants: Grants,
+        events: EventsDoor | None,
+        runner: RunnerDoor | None,
+        caller: Callable[[], Caller],
+    ) -> None:
+        self._caller = caller
         self._id = extension_id
         self._grants = grants
         self._door = events
@@ -119,14 +126,14 @@ class GrantedEvents:
     def subscribe(self, pattern: str, handler: Handler) -> Done:
         """See `ordinaut.contexts.EventsContext`."""
         require(Capability.EVENTS_SUB, self._grants)
-        door = _open(self._runner, t("Subscriptions are made in on_startup, on the worker side"))
+        door = _at_work(self._runner, t("Subscriptions are made in on_startup, on the worker side"))
         door.subscribe(self._id, pattern, handler)
         return Done()
 
     def unsubscribe(self, pattern: str) -> Done:
         """See `ordinaut.contexts.EventsContext`."""
         require(Capability.EVENTS_SUB, self._grants)
-        door = _open(self._runner, t("Subscriptions are ended on the worker side"))
+        door = _at_work(self._runner, t("Subscriptions are ended on the worker side"))
         door.unsubscribe(self._id, pattern)
         return Done()
 
@@ -134,12 +141,18 @@ class GrantedEvents:
         """See `ordinaut.contexts.EventsContext`."""
         require(Capability.EVENTS_SUB, self._grants)
         door = _open(self._door, t("Events cannot be read from here"))
-        return door.listen(pattern, last_id, idle_seconds=idle_seconds)
+        return door.listen(self._open(pattern), last_id, idle_seconds=idle_seconds)
 
     def recent(self, pattern: str, count: int = 20) -> list[Event]:
         """See `ordinaut.contexts.EventsContext`."""
         require(Capability.EVENTS_SUB, self._grants)
-        return list(_open(self._door, t("Events cannot be read from here")).recent(pattern, count))
+        return list(_open(self._door, t("Events cannot be read from here")).recent(self._open(pattern), count))
+
+    def _open(self, pattern: str) -> str | TopicPattern:
+        """The pattern, for what the caller may hear: news of everybody's tasks are for who may see these."""
+        caller = self._caller()
+        may = caller == extension_caller(self._id) or sees_all(caller)
+        return pattern if may else TopicPattern.parse(pattern).without_platform()
 
 
 class GrantedBackground:
@@ -155,7 +168,7 @@ class GrantedBackground:
         if self._runner is None:
             if inspect.iscoroutine(coro):
                 coro.close()
-            raise RequestRefused("unavailable", t("Background tasks are started in on_startup, on the worker side"))
+            raise RequestRefused("conflict", t("Background tasks are started in on_startup, on the worker side"))
         self._runner.start_task(self._id, name, coro)
         return Done()
 
@@ -177,14 +190,20 @@ class WorkerRoutes:
 
     def __init__(self, extension_id: str) -> None:
         self._id = extension_id
+        self._closed = False
 
     def event_stream(self, frames: object) -> Any:
         """There is no client to stream to."""
-        raise RequestRefused("unavailable", t("Streams are served by the web process"))
+        raise RequestRefused("conflict", t("Streams are served by the web process"))
 
     def websocket(self, rule: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """The view as it is."""
+        refuse_late(closed=self._closed)
         return lambda view: view
+
+    def close(self) -> None:
+        """Setup is over."""
+        self._closed = True
 
     def caller(self) -> Caller:
         """For whom this code is at work."""
@@ -214,11 +233,15 @@ class GrantedContext:
         self._voice = Voice(record.place.folder, source.catalogue, source.language)
         if Capability.ROUTES in grants:
             self._routes: RoutesContext = WorkerRoutes(record.id) if web is None else web.routes(record.id)
+
+        def caller() -> Caller:
+            """For whom this code is at work: code that nobody has asked for is at work for itself."""
+            return caller_here() or (web.caller() if web else None) or extension_caller(record.id)
+
         if Capability.TOOLS in grants:
-            caller = WorkerRoutes(record.id).caller if web is None else web.caller
             self._tools = GrantedTools(record.id, doors.tools, doors.invoke, caller)
         if grants & EVENTS:
-            self._events = GrantedEvents(record.id, grants, doors.events, doors.runner)
+            self._events = GrantedEvents(record.id, grants, doors.events, doors.runner, caller)
         if Capability.BACKGROUND_TASKS in grants:
             self._background = GrantedBackground(record.id, doors.work, doors.runner)
 
@@ -255,9 +278,9 @@ class GrantedContext:
 
     @property
     def events(self) -> GrantedEvents:
-        """EVENTS_PUB or EVENTS_SUB; each method needs its own of the two."""
+        """EVENTS_PUB or EVENTS_SUB; each method needs its own of the two, and says which."""
         if not self._grants & EVENTS:
-            raise CapabilityDenied(Capability.EVENTS_PUB, self._grants)
+            return GrantedEvents(self._id, self._grants, None, None, lambda: extension_caller(self._id))
         return self._events
 
     @property
@@ -281,6 +304,20 @@ class GrantedContext:
         return LANGUAGES
 
 
+def refuse_late(*, closed: bool) -> None:
+    """RuntimeError once setup is over: what begins to listen then is there in one process and not in the others."""
+    if closed:
+        raise RuntimeError(t("WebSockets are declared in setup(), which runs in every process"))
+
+
+def close_setup(context: GrantedContext) -> None:
+    """Setup succeeded: its tools become callable, and nothing more is registered."""
+    if (tools := tools_in(context)) is not None:
+        tools.publish_kept()
+    if Capability.ROUTES in context.grants and isinstance(context.routes, WorkerRoutes):
+        context.routes.close()
+
+
 def tools_in(context: GrantedContext) -> GrantedTools | None:
     """The tools of a context; None where it may have none."""
     return context.tool_registry if Capability.TOOLS in context.grants else None
@@ -290,4 +327,11 @@ def _open(door: D | None, closed: str) -> D:
     """The door, or a refusal that says where it is open."""
     if door is None:
         raise RequestRefused("unavailable", closed)
+    return door
+
+
+def _at_work(door: D | None, elsewhere: str) -> D:
+    """The door; where there is none the author's code is wrong, and trying again would not help."""
+    if door is None:
+        raise RequestRefused("conflict", elsewhere)
     return door

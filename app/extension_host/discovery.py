@@ -92,6 +92,7 @@ def _folders(parent: Path) -> list[Path]:
 
 def _of_path(path: Path, grants: Table) -> Iterator[Record]:
     try:
+        _refuse_unsafe_way(path)
         _refuse_unsafe(path)
         if path.is_file():
             yield _of_file(path, grants)
@@ -100,6 +101,9 @@ def _of_path(path: Path, grants: Table) -> Iterator[Record]:
         else:
             for folder in _folders(path):
                 yield _of_folder(folder, Source.ENV_DIR, grants)
+    except FileNotFoundError:
+        gone = FileNotFoundError(t("There is nothing at {path}, which ORDINAUT_EXT_PATHS names", path=path.name))
+        yield _failed(_unnamed(path, Source.ENV_FILE if path.suffix == ".py" else Source.ENV_DIR), gone)
     except (OSError, PlaceRefused) as error:
         yield _failed(_unnamed(path, Source.ENV_FILE if path.suffix == ".py" else Source.ENV_DIR), error)
 
@@ -107,20 +111,18 @@ def _of_path(path: Path, grants: Table) -> Iterator[Record]:
 def _of_folder(folder: Path, source: Source, grants: Table) -> Record:
     try:
         manifest = read(folder / FILE)
-        file = _module_file(folder, manifest.module)
+        _find_module(folder, manifest.module)
         if source is not Source.BUILTIN:
-            for path in (folder, folder / FILE, file):
-                _refuse_unsafe(path)
+            _refuse_unsafe_tree(folder)
     except (ManifestInvalid, PlaceRefused, ModuleNotFoundError, OSError) as error:
         return _failed(_unnamed(folder, source), error)
     place = Place(folder=folder.resolve(), module=manifest.module)
     return _of_manifest(manifest, source, place, grants)
 
 
-def _module_file(folder: Path, module: str) -> Path:
-    for file in (folder / f"{module}.py", folder / module / "__init__.py"):
-        if file.is_file():
-            return file
+def _find_module(folder: Path, module: str) -> None:
+    if any(file.is_file() for file in (folder / f"{module}.py", folder / module / "__init__.py")):
+        return
     raise ModuleNotFoundError(
         t(
             "{folder} has no module {module}: add {module}.py, or name it in {manifest}",
@@ -200,6 +202,25 @@ def _failed(record: Record, error: Exception) -> Record:
     message = without_places(str(error))
     failure = Failure(error_type=type(error).__name__, message=message)
     return replace(record, state=State.FAILED, failure=failure, allowed=frozenset(), grants=frozenset())
+
+
+def _refuse_unsafe_way(path: Path) -> None:
+    """PlaceRefused where anybody may put another folder in the place of one that leads here."""
+    for parent in path.resolve().parents:
+        mode = parent.stat().st_mode
+        if mode & _OTHERS_WRITE and not mode & stat.S_ISVTX:
+            raise PlaceRefused(t("Everybody may write to {file}: take that right away (chmod o-w)", file=parent.name))
+
+
+def _refuse_unsafe_tree(folder: Path) -> None:
+    """The same for all that is in a folder: every module is code, and so is every template and compiled file."""
+    _refuse_unsafe(folder)
+    for place, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            path = Path(place, name)
+            # A link that leads nowhere, such as an editor's lock, is never read.
+            if path.exists():
+                _refuse_unsafe(path)
 
 
 def _refuse_unsafe(path: Path) -> None:

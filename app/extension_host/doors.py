@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Protocol
 
-from app.domain.events import Published
+from app.domain.events import Published, TopicPattern
 from app.extension_host.registry import Record
 from app.extension_host.status import LoadBoard, Totals
 from app.languages.catalogue import DEFAULT, Catalogue, platform_catalogue
@@ -39,9 +39,11 @@ class EventsDoor(Protocol):
 
     def publish(self, topic: str, payload: Mapping[str, Any], *, source: str) -> Published: ...
 
-    def recent(self, pattern: str, count: int) -> Sequence[Event]: ...
+    def recent(self, pattern: str | TopicPattern, count: int) -> Sequence[Event]: ...
 
-    def listen(self, pattern: str, last_id: str | None, *, idle_seconds: float) -> Iterator[Event | None]: ...
+    def listen(
+        self, pattern: str | TopicPattern, last_id: str | None, *, idle_seconds: float
+    ) -> Iterator[Event | None]: ...
 
 
 class WorkDoor(Protocol):
@@ -56,6 +58,12 @@ class WorkDoor(Protocol):
 
     def health(self, extension_id: str) -> str:
         """`healthy` unless its process or one of its tasks has crashed."""
+
+    def crashes(self) -> Mapping[str, str]:
+        """Extension -> why its process ended, of those that wait for another. Never raises."""
+
+    def trouble(self, extension_id: str) -> str | None:
+        """Why it is not, in one line, where that is known."""
 
 
 class RunnerDoor(Protocol):
@@ -92,8 +100,8 @@ class WebDoor(Protocol):
     def routes(self, extension_id: str) -> RoutesContext:
         """What `context.routes` is for this extension."""
 
-    def caller(self) -> Caller:
-        """Who sent the current request."""
+    def caller(self) -> Caller | None:
+        """Who sent the current request; None outside of one."""
 
     def language(self) -> str:
         """The reader's language."""

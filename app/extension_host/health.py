@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from app.extension_host.doors import Doors
+from app.extension_host.doors import Doors, WorkDoor
 from app.extension_host.registry import Live, Record, State
 from app.telemetry import emit
 from ordinaut import Capability
@@ -26,11 +26,12 @@ WORD_LENGTH = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthReport:
-    """How it is: healthy when each check says `healthy`."""
+    """How it is: healthy when each check says `healthy`; `errors` says of some that are not, why."""
 
     extension_id: str
     version: str
     checks: Mapping[str, str] = field(default_factory=dict)
+    errors: Mapping[str, str] = field(default_factory=dict)
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property
@@ -50,9 +51,22 @@ class HealthChecks:
     def report(self, record: Record, live: Live | None, doors: Doors) -> HealthReport:
         """The report of an extension as it stands."""
         if record.state is not State.LOADED or live is None:
-            return HealthReport(extension_id=record.id, version=record.info.version, checks={"load": UNHEALTHY})
-        checks = {**self._own(record.id, live), **self._answers(record.id, _platform(record, doors))}
-        return HealthReport(extension_id=record.id, version=record.info.version, checks=checks)
+            told = f"{record.failure.error_type}: {record.failure.message}" if record.failure else ""
+            errors = {"load": told} if told else {}
+            checks = {"load": UNHEALTHY}
+            return HealthReport(extension_id=record.id, version=record.info.version, checks=checks, errors=errors)
+        ours = self._answers(record.id, _platform(record, doors))
+        checks = {**self._own(record.id, live), **ours}
+        errors = self._reasons(record.id, [name for name, word in ours.items() if word != HEALTHY], doors)
+        return HealthReport(extension_id=record.id, version=record.info.version, checks=checks, errors=errors)
+
+    def _reasons(self, extension_id: str, sick: Sequence[str], doors: Doors) -> dict[str, str]:
+        """Why the platform's own checks fail, where the worker side has told."""
+        work = doors.work
+        if work is None or not sick:
+            return {}
+        why = self._answers(extension_id, {"trouble": lambda: work.trouble(extension_id)})["trouble"]
+        return dict.fromkeys(sick, why) if why and why != TIMED_OUT else {}
 
     def _own(self, extension_id: str, live: Live) -> dict[str, str]:
         found = self._answers(extension_id, {"health": live.extension.health})["health"]
@@ -113,5 +127,10 @@ def _platform(record: Record, doors: Doors) -> dict[str, Callable[[], str]]:
     if Capability.BACKGROUND_TASKS in record.grants:
         checks["background_tasks"] = lambda: work.health(record.id)
     if Capability.EVENTS_SUB in record.grants:
-        checks["event_handlers"] = lambda: UNHEALTHY if work.troubles(record.id) else HEALTHY
+        checks["event_handlers"] = lambda: UNHEALTHY if work.troubles(record.id) else _at_work(record, work)
     return checks
+
+
+def _at_work(record: Record, work: WorkDoor) -> str:
+    """Whether there is a process for its handlers; of one that may have tasks, their check says so."""
+    return HEALTHY if Capability.BACKGROUND_TASKS in record.grants else work.health(record.id)

@@ -8,7 +8,9 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
-from app.extension_host.contexts import GrantedContext, tools_in
+from app.domain.access import extension_caller
+from app.extension_host.cause import within
+from app.extension_host.contexts import GrantedContext, close_setup, tools_in
 from app.extension_host.doors import Doors, WebDoor
 from app.extension_host.grants import granted
 from app.extension_host.health import HealthChecks, HealthReport
@@ -120,7 +122,8 @@ class ExtensionHost:
         """All extensions as the whole platform sees them."""
         board = self._doors.board
         records = merged(self.records(), () if board is None else board.told())
-        return Overview(records=records, sources=self.sources, totals=self._doors.totals())
+        crashes = {} if self._doors.work is None else self._doors.work.crashes()
+        return Overview(records=records, sources=self.sources, totals=self._doors.totals(), crashes=crashes)
 
     def described(self, record: Record) -> str:
         """The extension's description in the reader's language, from its own catalogue; loads nothing."""
@@ -160,7 +163,9 @@ class ExtensionHost:
         began = self._begun[record.id] = time.monotonic()
         self._here.loading = True
         try:
-            record, live = self._prepared(record)
+            # Whoever's request it is that needs the extension: setting it up is not done in their name.
+            with within(extension_caller(record.id)):
+                record, live = self._prepared(record)
             elapsed = round((time.monotonic() - began) * 1000)
             done = self._registry.loaded(replace(record, state=State.LOADED, loaded_ms=elapsed), live)
             emit("extension.loaded", extension=record.id, ms=elapsed)
@@ -186,6 +191,5 @@ class ExtensionHost:
         if self._web is not None:
             web = self._web
             guarded(lambda: web.mount(record, page))
-        if (tools := tools_in(context)) is not None:
-            guarded(tools.publish_kept)
+        guarded(lambda: close_setup(context))
         return record, Live(extension=extension, context=context, page=page)

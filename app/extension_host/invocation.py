@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from app.domain.errors import InvalidInput, OrdinautError, Unprocessable
 from app.services.tools import Invocation
 from ordinaut import Caller, RequestRefused, ToolFailed
+from ordinaut.errors import CODES
 
 
 class ToolCalls(Protocol):
@@ -34,6 +35,8 @@ class Invoker:
         except Unprocessable as error:
             raise _failed(error) from error
         except OrdinautError as error:
+            if error.code not in CODES:
+                raise
             raise RequestRefused(error.code, error.message, **_details(error)) from error
 
 

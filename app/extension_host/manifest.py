@@ -103,6 +103,8 @@ def manifest_of(content: Any, *, name: str = FILE) -> Manifest:
     Raises:
         ManifestInvalid: The value does not fit the schema.
     """
+    if not isinstance(content, dict):
+        raise ManifestInvalid(t("{name} is not valid: it must be an object of JSON", name=name))
     if problems := manifest_problems(content):
         told = "; ".join(f"{one.message}{' (' + one.hint + ')' if one.hint else ''}" for one in problems[:5])
         raise ManifestInvalid(t("{name} is not valid: {told}", name=name, told=told))

@@ -24,11 +24,16 @@ class Totals(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overview:
-    """All extensions; `totals` are by id, and left out for one that nobody has asked anything."""
+    """All extensions; `totals` are by id, and left out for one that nobody has asked anything.
+
+    Attributes:
+        crashes: By id, why the worker side of an extension that is loaded otherwise is not at work.
+    """
 
     records: tuple[Record, ...]
     sources: tuple[str, ...]
     totals: Mapping[str, Totals] = field(default_factory=dict)
+    crashes: Mapping[str, str] = field(default_factory=dict)
 
 
 class LoadBoard(Protocol):

@@ -4,27 +4,72 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from app.domain.texts import t
 from app.extension_host.cause import within
-from ordinaut import Caller, Tool, ToolCall, ToolInfo
+from app.telemetry import emit
+from ordinaut import Caller, CapabilityDenied, RequestRefused, Tool, ToolCall, ToolFailed, ToolInfo
 from ordinaut.contexts import ToolOptions
 
+NAME = re.compile(r"[a-z][a-z0-9_]*")
+OPTIONS = tuple(ToolOptions.__annotations__)
 
-def tool_of(name: str, func: Callable[..., Any], schema: Mapping[str, Any], options: ToolOptions) -> Tool:
+
+def tool_of(
+    extension_id: str, name: str, func: Callable[..., Any], schema: Mapping[str, Any], options: ToolOptions
+) -> Tool:
     """The tool that calls `func` with its arguments by keyword, and with the call where it has a parameter `call`.
 
     Raises:
-        ValueError: `func` cannot be called.
+        ValueError: `name` cannot be one, or `func` cannot be called with what the schema requires.
+        TypeError: There is no such option.
     """
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        raise ValueError(
+            t("{name} cannot be a tool's name: lower-case letters, digits and _, a letter first", name=f"{name!r}")
+        )
+    full = f"ext.{extension_id}.{name}"
     if not callable(func):
         raise ValueError(
-            t("{name} needs something that can be called, not {kind}", name=name, kind=type(func).__name__)
+            t("{name} needs something that can be called, not {kind}", name=full, kind=type(func).__name__)
         )
-    described: dict[str, Any] = {"description": _first_line(func) or name, **options}
-    return Tool(name=name, schema=dict(schema), run=_run_of(func, wants_call=_wants_call(func)), **described)
+    if unknown := sorted(set(options) - set(OPTIONS)):
+        known = ", ".join(OPTIONS)
+        raise TypeError(
+            t("{name} has no option {option}; ToolOptions has {known}", name=full, option=unknown[0], known=known)
+        )
+    _refuse_deaf(full, func, schema)
+    described: dict[str, Any] = {"description": _first_line(func) or full, **options}
+    described["examples"] = tuple(described.get("examples", ()))
+    return Tool(name=full, schema=dict(schema), run=_run_of(full, func, wants_call=_wants_call(func)), **described)
+
+
+def _refuse_deaf(name: str, func: Callable[..., Any], schema: Mapping[str, Any]) -> None:
+    """ValueError where `func` has no parameter for an argument that every call brings."""
+    parameters = _parameters(func)
+    required = schema.get("required", ())
+    if parameters is None or any(one.kind is one.VAR_KEYWORD for one in parameters.values()):
+        return
+    takes = {one.name for one in parameters.values() if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)}
+    for argument in required if isinstance(required, list | tuple) else ():
+        if argument not in takes:
+            raise ValueError(
+                t(
+                    "The function of {name} has no parameter {argument}, which its schema requires",
+                    name=name,
+                    argument=argument,
+                )
+            )
+
+
+def extension_of(name: str) -> str | None:
+    """The id of the extension that a tool's name belongs to; None for the platform's own."""
+    root, _, rest = name.partition(".")
+    return rest.partition(".")[0] or None if root == "ext" else None
 
 
 def info_of(tool: Tool) -> ToolInfo:
@@ -42,14 +87,26 @@ def info_of(tool: Tool) -> ToolInfo:
     )
 
 
-def _run_of(func: Callable[..., Any], *, wants_call: bool) -> Callable[[ToolCall], Any]:
+def _run_of(name: str, func: Callable[..., Any], *, wants_call: bool) -> Callable[[ToolCall], Any]:
     def run(call: ToolCall) -> Any:
         arguments = {**call.arguments, "call": call} if wants_call else dict(call.arguments)
-        with within(_caller(call)):
+        with within(_caller(call)), _told(name):
             answer = func(**arguments)
             return asyncio.run(_awaited(answer)) if inspect.isawaitable(answer) else answer
 
     return run
+
+
+@contextmanager
+def _told(name: str) -> Iterator[None]:
+    """Log and count what a tool raises that is no answer."""
+    try:
+        yield
+    except (ToolFailed, RequestRefused, CapabilityDenied):
+        raise
+    except (Exception, SystemExit, asyncio.CancelledError) as error:
+        emit("extension.tool_crashed", extension=extension_of(name), tool=name, error=error)
+        raise
 
 
 async def _awaited(answer: Any) -> Any:
@@ -62,10 +119,14 @@ def _caller(call: ToolCall) -> Caller:
 
 
 def _wants_call(func: Callable[..., Any]) -> bool:
+    return "call" in (_parameters(func) or ())
+
+
+def _parameters(func: Callable[..., Any]) -> Mapping[str, inspect.Parameter] | None:
     try:
-        return "call" in inspect.signature(func).parameters
+        return inspect.signature(func).parameters
     except (TypeError, ValueError):
-        return False  # some built-in functions have no signature to look at
+        return None  # some built-in functions have no signature to look at
 
 
 def _first_line(func: Callable[..., Any]) -> str:

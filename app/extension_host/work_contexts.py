@@ -121,7 +121,7 @@ class Runner:
 
     def _at_work(self, extension_id: str, elsewhere: str) -> Workshop:
         if self._shop is None or self._shop.session.extension_id != extension_id:
-            raise RequestRefused("unavailable", elsewhere)
+            raise RequestRefused("conflict", elsewhere)
         return self._shop
 
     def _refuse_unusable(self, name: str, coro: Any) -> None:

@@ -23,6 +23,8 @@ from app.telemetry import emit
 STARTUP_SECONDS = 60.0
 ERRAND_SECONDS = 0.5
 IDLE_PAUSE = 60.0
+BROKEN_PAUSE = 300.0
+"""Seconds after which code that could not be loaded is tried again: it is broken until somebody mends it."""
 EXIT_CRASHED = 1
 EXIT_IDLE = 3
 Announce = Callable[[str, Mapping[str, Any]], None]
@@ -33,8 +35,9 @@ _RELEASED = {IDLE: EXIT_IDLE, CRASHED: EXIT_CRASHED, FREE: 0}
 class _Crash(Exception):
     """Something ended that the extension cannot go on without."""
 
-    def __init__(self, why: str) -> None:
+    def __init__(self, why: str, *, pause: float | None = None) -> None:
         self.why = why
+        self.pause = pause
         super().__init__(why)
 
 
@@ -96,7 +99,7 @@ class WorkProcess:
         except _Crash as crash:
             self._crashed(crash.why)
             await self._ended(None)
-            return _after_crash(crash.why)
+            return _after_crash(crash.why, crash.pause)
         errands = loop.create_task(self._errands(shop))
         errands.add_done_callback(partial(tell_failure, self._crashed))
         if self._runner.nothing_to_do and not self._stopping.is_set():
@@ -114,7 +117,8 @@ class WorkProcess:
         live = self._host.live(self._session.extension_id)
         if live is None or record is None or record.state is not State.LOADED:
             failure = record.failure if record is not None else None
-            raise _Crash(f"{failure.error_type}: {failure.message}" if failure else "It cannot be loaded")
+            why = f"{failure.error_type}: {failure.message}" if failure else "It cannot be loaded"
+            raise _Crash(why, pause=BROKEN_PAUSE)
         return live
 
     async def _started(self, live: Live, shop: Workshop) -> None:
@@ -200,8 +204,8 @@ class WorkProcess:
         return max(0.05, began + self._pace.drain * part - time.monotonic())
 
 
-def _after_crash(why: str) -> Release:
-    return Release(status=CRASHED, error=why)
+def _after_crash(why: str, pause: float | None = None) -> Release:
+    return Release(status=CRASHED, error=why, pause=pause)
 
 
 def _call_soon(loop: asyncio.AbstractEventLoop, step: Callable[[], None]) -> None:

@@ -14,6 +14,7 @@ import structlog
 from flask import Flask, Response, current_app, g, request
 from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.routing import WebsocketMismatch
 
 from app.domain.errors import InvalidInput, OrdinautError, Problem
 from app.domain.ids import new_id
@@ -30,6 +31,8 @@ BODY_LIMIT = "ORDINAUT_MAX_BODY_BYTES"
 """Key in `Flask.config`: bytes a body may have."""
 EXTENSION = "ordinaut.extension"
 """Key in the WSGI environment: the id of the extension whose address was asked for."""
+TOOL_OF = "tool_of_extension"
+"""Name in `g`: the id of the extension whose tool is being called."""
 RETRY_AFTER_SECONDS = 2
 
 
@@ -156,7 +159,7 @@ def answer_defect(error_type: str, story: str, *, error_id: str) -> Response:
     g.error_type = error_type
     shown = story if current_app.config[DEVELOPMENT] and _from_this_machine() else "..."
     details = {"error_type": error_type, "traceback": shown, "error_id": error_id}
-    extension_id = request.environ.get(EXTENSION)
+    extension_id = request.environ.get(EXTENSION) or g.get(TOOL_OF)
     if extension_id is None:
         return error_response(ErrorAnswer(code="internal_error", details=details))
     details = {"extension_id": extension_id, **details}
@@ -185,6 +188,8 @@ def _http_facts(error: HTTPException) -> tuple[dict[str, Any], dict[str, str]]:
     if isinstance(error, MethodNotAllowed):
         allowed = sorted(error.valid_methods or ())
         return {"method": request.method, "allowed": allowed}, {"Allow": ", ".join(allowed)}
+    if isinstance(error, WebsocketMismatch) and "Upgrade" not in request.headers:
+        return {"issue": say(t("This address is a WebSocket: it expects an upgrade (RFC 6455)"))}, {}
     match error.code:
         case 404:
             return {"path": request.path}, {}

@@ -10,7 +10,7 @@ from typing import Any, Protocol, cast
 from flask import Flask, Response, current_app, g, request
 
 from app.domain.metrics import UNMATCHED
-from app.http.errors import EXTENSION, KINDS, ErrorAnswer, answer_unexpected, error_response, say
+from app.http.errors import EXTENSION, ErrorAnswer, error_response, say
 from app.http.identity import require_extension_scope
 from app.telemetry import emit
 from ordinaut import CapabilityDenied, RequestRefused, ToolFailed
@@ -18,6 +18,8 @@ from ordinaut import CapabilityDenied, RequestRefused, ToolFailed
 _KEY = "ordinaut.extension_recorder"
 _SAYS = "ordinaut.extension_says"
 Says = Callable[[str, str], str]
+HEALTH = "extensions.get_extension_health"
+"""Its 503 is an answer: a probe that asks every few seconds is no error every few seconds."""
 _READ = ("issue", "hint", "detail")
 
 
@@ -61,8 +63,6 @@ def answer_capability_denied(error: CapabilityDenied) -> Response:
 
 def answer_refused(error: RequestRefused) -> Response:
     """An extension's own refusal, under one of the platform's codes."""
-    if error.code not in KINDS or error.code == "internal_error":
-        return answer_unexpected(error)
     words = _words()
     message = words(error.message) if error.message else None
     return error_response(ErrorAnswer(code=error.code, message=message, details=_said(error.details, words)))
@@ -111,7 +111,7 @@ def opened() -> Any:
     return lambda: recorder.connection_closed(extension_id, endpoint)
 
 
-def broken(error: Exception) -> None:
+def broken(error: BaseException) -> None:
     """Log and count what an extension raised when its answer had begun already."""
     extension_id = request.environ.get(EXTENSION, "")
     emit("extension.connection_failed", extension=extension_id, route=_endpoint(), error=error)
@@ -137,7 +137,7 @@ def _leave(response: Response) -> Response:
         status = 101  # what the client saw long ago
     seconds = None if long else time.perf_counter() - g.get("extension_began", time.perf_counter())
     recorder.record_extension_request(extension_id, endpoint, request.method, status, seconds)
-    if status >= 500:
+    if status >= 500 and request.endpoint != HEALTH:
         recorder.extension_error(extension_id, endpoint, g.get("error_type") or f"http_{status}")
     return response
 

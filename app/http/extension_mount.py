@@ -12,16 +12,16 @@ from contextlib import suppress
 from typing import Any, cast
 from urllib.parse import quote
 
-from flask import Blueprint, Flask, Request, current_app, has_request_context, request
+from flask import Blueprint, Flask, Request, Response, current_app, has_request_context, request
 from werkzeug.routing import BuildError, Map, MapAdapter, Rule
 
 from app.domain.texts import t
-from app.extension_host.cause import caller_here
 from app.extension_host.host import ExtensionHost
 from app.extension_host.registry import Record, State
-from app.http.errors import EXTENSION
+from app.http.errors import EXTENSION, answer_unexpected
 from app.http.extension_landing import Landing, landed
 from app.http.extension_routes import WebRoutes
+from app.http.extension_wall import ENDINGS, TriedToEnd, walled
 from app.http.identity import identity
 from app.http.locale import catalogue, language
 from app.http.sockets import OPTIONS
@@ -50,6 +50,31 @@ class PlatformFlask(Flask):
         path = request.environ.get("PATH_INFO", "")
         return mounts.adapter(request, adapter) if path.startswith(PREFIX) else adapter
 
+    def full_dispatch_request(self) -> Response:
+        """The answer; an extension that would end the process gets the 500 of a defect, as if it had raised one."""
+        try:
+            return super().full_dispatch_request()
+        except ENDINGS as error:
+            if EXTENSION not in request.environ:
+                raise
+            answer = answer_unexpected(error)
+        try:
+            return self.finalize_request(answer, from_error_handler=True)
+        except ENDINGS:
+            # It is the extension's own hook that does it: the platform's alone are left to say and count what happened.
+            for hook in reversed(self.after_request_funcs[None]):
+                answer = self.ensure_sync(hook)(answer)
+            return answer
+
+    def __call__(self, environ: Any, start_response: Any) -> Any:
+        """The WSGI application, with a wall around what is left of an extension's work: its body, and its hooks."""
+        try:
+            return walled(super().__call__(environ, start_response), environ)
+        except ENDINGS as error:
+            if EXTENSION not in environ:
+                raise
+            raise TriedToEnd(type(error).__name__) from error
+
     def handle_url_build_error(self, error: BuildError, endpoint: str, values: dict[str, Any]) -> str:
         """Addresses across the maps: of the platform from within an extension, and the other way round."""
         mounts: Mounts | None = self.extensions.get(_KEY)
@@ -76,9 +101,9 @@ class Mounts:
         self._routes[extension_id] = routes = WebRoutes(extension_id, stopping=self._stopping)
         return routes
 
-    def caller(self) -> Caller:
-        """Who sent the current request, or for whom the current tool is called."""
-        return caller_here() or identity()
+    def caller(self) -> Caller | None:
+        """Who sent the current request; None outside of one: what is done then is nobody's wish."""
+        return identity() if has_request_context() else None
 
     def language(self) -> str:
         """The reader's language."""

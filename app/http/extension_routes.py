@@ -7,12 +7,15 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from flask import Blueprint, Response, current_app, stream_with_context
+from flask import Blueprint, Response, current_app, has_request_context, stream_with_context
 from flask_sock import Sock
 from simple_websocket import ConnectionClosed
 
+from app.domain.access import extension_caller
 from app.extension_host.cause import caller_here
+from app.extension_host.contexts import refuse_late
 from app.http.extension_hooks import broken, connection, opened
+from app.http.extension_wall import ENDINGS
 from app.http.identity import identity, still_valid
 from app.http.sockets import INTERNAL_ERROR, Socket, refuse_foreign_sockets
 from app.http.streams import HEARTBEAT, event_stream, slot
@@ -30,6 +33,7 @@ class WebRoutes:
         self._id = extension_id
         self._stopping = stopping
         self._sockets: list[tuple[str, View]] = []
+        self._closed = False
 
     def event_stream(self, frames: Iterable[bytes | str | None]) -> Response:
         """A stream that ends when the process stops; None among the frames is a heartbeat."""
@@ -38,7 +42,8 @@ class WebRoutes:
         return response
 
     def websocket(self, rule: str) -> Callable[[View], View]:
-        """Decorator: serve WebSockets at `/ext/<id>/ws<rule>`."""
+        """Decorator: serve WebSockets at `/ext/<id>/ws<rule>`; RuntimeError once setup is over."""
+        refuse_late(closed=self._closed)
         if not rule.startswith("/"):
             raise ValueError(f"A rule begins with a slash, unlike {rule!r}")
 
@@ -49,11 +54,12 @@ class WebRoutes:
         return decorate
 
     def caller(self) -> Caller:
-        """Who sent the current request, or for whom the current tool is called."""
-        return caller_here() or identity()
+        """Who sent the current request, or for whom the current tool is called; else the extension itself."""
+        return caller_here() or (identity() if has_request_context() else extension_caller(self._id))
 
     def add_to(self, blueprint: Blueprint) -> None:
-        """Add the collected sockets to the blueprint that is about to be registered."""
+        """Add the collected sockets to the blueprint that is about to be registered; there are no more of them."""
+        self._closed = True
         for number, (rule, view) in enumerate(self._sockets):
             Sock().route(f"/ws{rule}", bp=blueprint, endpoint=f"ws_{number}_{view.__name__}")(self._talk(view))
 
@@ -65,7 +71,7 @@ class WebRoutes:
                 current_app.ensure_sync(view)(socket, **arguments)
             except ConnectionClosed:
                 raise
-            except Exception as error:  # noqa: BLE001 - a request boundary: no JSON may follow the handshake
+            except (Exception, *ENDINGS) as error:  # noqa: BLE001 - a request boundary: no JSON may follow the handshake
                 broken(error)
                 connection.close(INTERNAL_ERROR, "The view failed")
 
@@ -77,7 +83,9 @@ class WebRoutes:
                 if self._stopping() or not welcome():
                     return
                 yield HEARTBEAT if frame is None else frame.encode() if isinstance(frame, str) else frame
-        except Exception as error:  # noqa: BLE001 - a request boundary: the answer has begun long ago
+        except GeneratorExit:
+            raise
+        except (Exception, *ENDINGS) as error:  # noqa: BLE001 - a request boundary: the answer has begun long ago
             broken(error)
 
 

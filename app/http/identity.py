@@ -11,7 +11,7 @@ from typing import Any, Protocol, cast
 from flask import Flask, current_app, g, has_request_context, request
 
 from app.domain.access import LOCAL as LOCAL_CALLER
-from app.domain.access import NOBODY, narrowed_to
+from app.domain.access import NOBODY, limited
 from app.domain.errors import Forbidden, OrdinautError, Unauthorized
 from app.domain.scopes import OF_EXTENSION, PUBLIC, SIGNED_IN, claimed, routes_of
 from ordinaut import Caller
@@ -43,8 +43,8 @@ class Bearers(Protocol):
     def caller(self, bearer: str) -> Caller:
         """Of an access token or an API key; Unauthorized for anything else."""
 
-    def is_active(self, agent_id: str) -> bool:
-        """Whether the agent is still there and may do anything at all."""
+    def agent(self, agent_id: str) -> Caller:
+        """The agent as it is today; without scopes when it is gone or disabled."""
 
     def ticket_caller(self, ticket: str) -> Caller:
         """Of a one-time ticket, which is used up; Unauthorized for anything else."""
@@ -165,7 +165,8 @@ def bearer() -> str | None:
 def still_valid() -> Callable[[], bool]:
     """A question for long streams to ask: may the caller of this request still be here?
 
-    It may be asked as often as one likes, also after the request is over; every few seconds it looks.
+    They may not once they have lost a scope that they came with. It may be asked as often as one likes, also after
+    the request is over; every few seconds it looks.
     """
     bearers, shown = _rules().bearers, bearer()
     one = known_caller()
@@ -176,7 +177,8 @@ def still_valid() -> Callable[[], bool]:
     def look() -> bool:
         try:
             with app.app_context():
-                return bool(bearers.caller(shown)) if shown is not None else bearers.is_active(one.agent_id)
+                now = bearers.caller(shown) if shown is not None else bearers.agent(one.agent_id)
+            return bool(now.scopes) and all(map(now.may, one.scopes))
         except Unauthorized:
             return False
         except OrdinautError:
@@ -223,7 +225,7 @@ def _found() -> Caller | OrdinautError:
 def _looked_up(rules: AccessRules) -> Caller:
     if rules.bearers is None:
         claims = _claims(rules)
-        return LOCAL_CALLER if claims is None else Caller(LOCAL, claims)
+        return LOCAL_CALLER if claims is None else Caller(LOCAL, claims, narrowed=True)
     shown = bearer()
     if shown is not None:
         return _narrowed(rules.bearers.caller(shown), rules)
@@ -234,7 +236,7 @@ def _looked_up(rules: AccessRules) -> Caller:
 
 def _narrowed(one: Caller, rules: AccessRules) -> Caller:
     named = claimed(request.headers.get(SCOPES_HEADER)) if rules.require_scopes else None
-    return one if named is None else Caller(one.agent_id, narrowed_to(one, named))
+    return limited(one, named)
 
 
 def _claims(rules: AccessRules) -> frozenset[str] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 from hashlib import sha256
+from ipaddress import IPv4Address, IPv6Network, ip_address
 from threading import local
 from typing import Any
 
@@ -104,7 +105,7 @@ class Purse:
 def count_login(agent: str | None) -> None:
     """Count an attempt to log in: of this address, and at this agent; the limit of logins is a strict one."""
     purse: Purse = current_app.extensions[_KEY]
-    purse.spend("login", f"address:{get_remote_address()}")
+    purse.spend("login", f"address:{_address()}")
     if agent is not None:
         # Hashed, since anybody may write anything there.
         purse.spend("login", f"agent:{sha256(agent.encode()).hexdigest()[:32]}")
@@ -165,8 +166,20 @@ def _unlimited() -> bool:
 def _key() -> str:
     one = known_caller()
     if one is None or one.agent_id == LOCAL:
-        return f"address:{get_remote_address()}"
+        return f"address:{_address()}"
     return f"agent:{one.agent_id}"
+
+
+def _address() -> str:
+    """The client's address; of IPv6 the first 64 bits, since whoever has one address there has all that begin so."""
+    text = get_remote_address()
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return text
+    if isinstance(address, IPv4Address) or address.ipv4_mapped:
+        return text
+    return str(IPv6Network((int(address) >> 64 << 64, 64)))
 
 
 def _too_many(limiter: Limiter, item: RateLimitItem) -> Response:

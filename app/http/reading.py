@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from ipaddress import ip_address
 from typing import Any, TypeVar, get_args, get_origin
+from urllib.parse import urlsplit
 
 from flask import Flask, current_app, request
 from pydantic import BaseModel, ValidationError
@@ -14,7 +16,7 @@ from app.domain.errors import InvalidInput, Problem
 from app.domain.json_limits import check_json
 from app.domain.texts import t
 from app.http.errors import BODY_LIMIT
-from app.http.identity import TICKET, takes_ticket
+from app.http.identity import TICKET, is_public, takes_ticket
 from app.http.sentences import invalid_input, pointer_to
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -22,13 +24,19 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
-def configure_reading(app: Flask, *, max_body_bytes: int) -> None:
-    """Limit bodies, and look at every address and origin before any view does."""
+def configure_reading(app: Flask, *, max_body_bytes: int, own_names_only: bool = False) -> None:
+    """Limit bodies, and look at every address and origin before any view does.
+
+    Args:
+        own_names_only: There are no tokens and no proxies: what comes from this machine must call it by its own names.
+    """
     app.config[BODY_LIMIT] = max_body_bytes
     # Werkzeug cuts a chunked body off at its limit without a word; one byte more shows that it went on.
     app.config["MAX_CONTENT_LENGTH"] = max_body_bytes + 1
     app.before_request(refuse_strange_addresses)
     app.before_request(refuse_foreign_origins)
+    if own_names_only:
+        app.before_request(refuse_borrowed_names)
 
 
 def refuse_strange_addresses() -> None:
@@ -53,6 +61,25 @@ def refuse_foreign_origins() -> None:
     foreign = origin is not None and origin.split("://", 1)[-1] != request.host
     if site not in {"same-origin", "none"} if site else foreign:
         raise Forbidden(t("Writes from pages of another site are refused"))
+
+
+def refuse_borrowed_names() -> None:
+    """Refuse a browser of this machine that was sent here under a stranger's name (DNS rebinding).
+
+    To the browser such a page and this server are one origin, and without tokens nothing else keeps them apart.
+    """
+    if _is_own(request.host) or is_public(request.path) or not _is_own(request.environ.get("REMOTE_ADDR", "")):
+        return
+    raise Forbidden(t("Without tokens this machine answers to localhost alone; behind a proxy set ORDINAUT_PROXY_HOPS"))
+
+
+def _is_own(host: str) -> bool:
+    """Whether a host, with or without a port, is a name or an address that only this machine has for itself."""
+    try:
+        name = host if host.count(":") > 1 and "[" not in host else urlsplit(f"//{host}").hostname or ""
+        return name == "localhost" or name.endswith(".localhost") or ip_address(name).is_loopback
+    except ValueError:
+        return False
 
 
 def query_reader(model: type[Model] | None) -> Callable[[], Model | None]:

@@ -116,9 +116,9 @@ class ServiceBearers:
             return services().auth.key_caller(bearer)
         return services().auth.token_caller(read(bearer, ACCESS))
 
-    def is_active(self, agent_id: str) -> bool:
-        """Whether the agent holds anything."""
-        return bool(services().auth.agent_caller(agent_id).scopes)
+    def agent(self, agent_id: str) -> Caller:
+        """The agent with the scopes it holds today."""
+        return services().auth.agent_caller(agent_id)
 
     def ticket_caller(self, ticket: str) -> Caller:
         """Of a ticket, which is used up."""

@@ -29,7 +29,12 @@ class Memory:
 
     def __init__(self, patterns: Iterable[tuple[str, str | None]]) -> None:
         self._plurals = dict(patterns)
-        self.recall = lru_cache(maxsize=_REMEMBERED)(self._recall)
+        self._remembered = lru_cache(maxsize=_REMEMBERED)(self._recall)
+
+    def recall(self, text: str) -> Text | None:
+        """The text with its pattern and values, as texts; None when no pattern fits."""
+        # Longer ones are none of ours, and nothing to keep in memory.
+        return self._remembered(text) if len(text) <= _LONGEST else None
 
     @cached_property
     def _forms(self) -> tuple[_Form, ...]:
@@ -37,12 +42,9 @@ class Memory:
         return tuple(sorted(_forms(self._plurals.items()), key=lambda form: -form.weight))
 
     def _recall(self, text: str) -> Text | None:
-        """The text with its pattern and values, as texts; None when no pattern fits."""
         if text in self._plurals:
             plural = self._plurals[text]
             return Text(text) if plural is None else Text(text, text, {"count": "1"}, plural)
-        if len(text) > _LONGEST:
-            return None
         for form in self._forms:
             if fit := form.expression.fullmatch(text):
                 # A single word is a name of somebody's, even where it is also a message of ours: a step called "text".

@@ -225,12 +225,12 @@ class EventHub:
     def history(self, position: int, pattern: TopicPattern) -> tuple[Sequence[StoredEvent], tuple[str, int] | None]:
         """The next page after a place, and where history is missing: why, and from where it goes on."""
         with self._units(read_only=True) as unit:
+            found = unit.events.after(position, pattern, PAGE)
+            # Only then: what is deleted between two statements must not go unnoticed.
             trimmed, last = unit.events.trimmed(), unit.events.last()
-            if 0 < position < trimmed:
-                return (), ("trimmed", trimmed)
-            if position > last:
-                return (), ("unknown_id", last)
-            return unit.events.after(position, pattern, PAGE), None
+        if 0 < position < trimmed:
+            return (), ("trimmed", trimmed)
+        return (found, None) if position <= last else ((), ("unknown_id", last))
 
     def gap(self, why: tuple[str, int], **facts: Any) -> Event:
         """The record that tells a reader of what it cannot have."""
@@ -263,12 +263,11 @@ class EventHub:
                     self._cursor = None
             return
         heard = self._heard(reader, live=any(_wants_live(listener.pattern) for listener in listeners))
-        items: list[_Item] = [(0, event) for event in heard.live]
+        self._deliver([(0, event) for event in heard.live])
         # The last reader may have left meanwhile, and the store with it.
         if heard.stored and self._known():
-            items += self._news()
-        if items:
-            self._deliver(items)
+            for page in self._news():
+                self._deliver(page)
 
     def _heard(self, reader: BusReader, *, live: bool) -> Heard:
         try:
@@ -282,17 +281,16 @@ class EventHub:
         """Something was published in this process: no need to wait for the wire to say so, should it be cut."""
         self._nudged.set()
 
-    def _news(self) -> list[_Item]:
-        items: list[_Item] = []
+    def _news(self) -> Iterator[list[_Item]]:
+        """Page by page: after a long time without the store there may be more than fits in memory."""
         while self._cursor is not None:
             with self._units(read_only=True) as unit:
                 found = unit.events.after(self._cursor, None, PAGE)
             if found:
                 self._cursor = found[-1].position
-            items += [(stored.position, stored.event) for stored in found]
+                yield [(stored.position, stored.event) for stored in found]
             if len(found) < PAGE:
                 break
-        return items
 
     def _deliver(self, items: list[_Item]) -> None:
         # After the cursor has moved: a reader that came meanwhile finds these in the history.

@@ -30,6 +30,10 @@ WORDS: Mapping[str, Text] = MappingProxyType(
 )
 
 
+WORK_CRASHED = "WorkCrashed"
+"""The `error_type` of an extension whose process on the worker side ends again and again."""
+
+
 class ExtensionInfoOut(Shown):
     """Who an extension is."""
 
@@ -48,7 +52,7 @@ class ExtensionMetricsOut(Shown):
 
 
 class ExtensionErrorOut(Shown):
-    """Why it is not there."""
+    """Why it is not there, or not at work."""
 
     error_type: str = Field(examples=["ImportError"])
     message: str
@@ -62,7 +66,9 @@ class ExtensionOut(Shown):
     capabilities: list[str] = Field(description="What it was granted", examples=[["ROUTES"]])
     loaded_ms: int | None = Field(description="Milliseconds that import and setup took")
     metrics: ExtensionMetricsOut
-    error: ExtensionErrorOut | None = Field(default=None, description="Only of one that has failed")
+    error: ExtensionErrorOut | None = Field(
+        default=None, description="Only of one that has failed, or whose worker side has (`WorkCrashed`)"
+    )
 
 
 class ExtensionStatusOut(Shown):
@@ -82,6 +88,7 @@ class ExtensionHealthOut(Shown):
     timestamp: UtcTime
     version: str = Field(examples=["1.0.0"])
     checks: dict[str, str] = Field(description="healthy; any other word is unhealthy")
+    errors: dict[str, str] | None = Field(default=None, description="Why, of checks that say so; only where one does")
 
 
 def status_out(overview: Overview, say: Say, described: Describe) -> dict[str, Any]:
@@ -100,19 +107,20 @@ def status_out(overview: Overview, say: Say, described: Describe) -> dict[str, A
     return whole
 
 
-def health_out(report: HealthReport, say: Say) -> ExtensionHealthOut:
+def health_out(report: HealthReport, say: Say) -> dict[str, Any]:
     """The report as `ExtensionHealthOut` describes it, its words by `say`."""
-    return ExtensionHealthOut(
+    whole = ExtensionHealthOut(
         status=say(WORDS[HEALTHY if report.healthy else UNHEALTHY]),
         timestamp=report.at,
         version=report.version,
         checks={name: say(WORDS.get(word, word)) for name, word in report.checks.items()},
+        errors=dict(report.errors) or None,
     )
+    return whole.model_dump(mode="json", exclude_none=True)
 
 
 def _extension_out(record: Record, overview: Overview, say: Say, described: Describe) -> ExtensionOut:
     info, totals = record.info, overview.totals.get(record.id)
-    failure = record.failure if record.state is State.FAILED else None
     return ExtensionOut(
         state=say(STATES[record.state]),
         info=ExtensionInfoOut(id=info.id, name=info.name, version=info.version, description=say(info.description)),
@@ -123,5 +131,14 @@ def _extension_out(record: Record, overview: Overview, say: Say, described: Desc
             errors_total=totals.errors_total if totals else 0.0,
             latency_ms_sum=totals.latency_ms_sum if totals else 0.0,
         ),
-        error=ExtensionErrorOut(error_type=failure.error_type, message=say(failure.message)) if failure else None,
+        error=_error_out(record, overview, say),
     )
+
+
+def _error_out(record: Record, overview: Overview, say: Say) -> ExtensionErrorOut | None:
+    if record.state is State.FAILED and record.failure is not None:
+        return ExtensionErrorOut(error_type=record.failure.error_type, message=say(record.failure.message))
+    why = overview.crashes.get(record.id)
+    if why is None or record.state is State.DISABLED:
+        return None
+    return ExtensionErrorOut(error_type=WORK_CRASHED, message=why)

@@ -21,6 +21,10 @@ class ToolOut(BaseModel):
     output_schema: dict[str, Any] | None = Field(description="JSON Schema of the output, where it is known")
     pure: bool = Field(description="Touches nothing outside of the run")
     idempotent: bool = Field(description="A repeated call has no further effect")
+    scope: str = Field(description="What a caller must hold to call it")
+    read_only: bool = Field(description="Changes nothing anywhere")
+    destructive: bool = Field(description="May end something that cannot be had back")
+    open_world: bool = Field(description="Reaches beyond this installation")
     examples: list[dict[str, Any]] = Field(description="Arguments that fit the schema")
 
 
@@ -71,6 +75,10 @@ def tool_out(tool: Tool) -> dict[str, Any]:
         "output_schema": tool.output_schema,
         "pure": tool.pure,
         "idempotent": tool.idempotent,
+        "scope": tool.scope,
+        "read_only": tool.read_only,
+        "destructive": tool.destructive,
+        "open_world": tool.open_world,
         "examples": tool.examples,
     }
 

@@ -39,10 +39,14 @@ class Announcer:
 
     @property
     def wanted(self) -> bool:
-        """Whether anybody listened half a second ago."""
+        """Whether anybody listened half a second ago; true where that was not looked for, as it is then from here on.
+
+        So the first announcement after a silence reaches whoever came meanwhile.
+        """
         if time.monotonic() - self._looked_at > LOOK_SECONDS:
             self._started()
             self._work.set()
+            return True
         return self._wanted
 
     def put(self, events: Iterable[Event]) -> None:

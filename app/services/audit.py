@@ -35,12 +35,13 @@ class AuditService:
         with self._units(read_only=True) as unit:
             return unit.audit.page(where, limit=limit, offset=offset)
 
-    def verify(self, *, expected_head: str | None = None) -> Verdict:
+    def verify(self, *, expected_head: str | None = None, unsealed: int = 0) -> Verdict:
         """Walk the whole chain.
 
         Args:
             expected_head: A hash that was noted down earlier, as the log prints it: unless a row still has it,
                 rows were cut off at the end.
+            unsealed: How many rows were written before this installation had keys.
         """
         seen = False
 
@@ -50,7 +51,7 @@ class AuditService:
                 seen = seen or row.hash == expected_head
                 yield row
 
-        broken, last = first_break(watched(), self._seal)
+        broken, last = first_break(watched(), self._seal, unsealed=unsealed)
         number = 0 if last is None else last.number
         if broken is None and expected_head is not None and not seen:
             broken = Break(number + 1, t("rows were cut off at the end: none has the expected hash"))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from app.domain.access import Agent, Session, Ticket, narrowed_to
+from app.domain.access import Agent, Session, Ticket, limited
 from app.domain.clock import Clock
 from app.domain.errors import Forbidden, NotFound, Unauthorized
 from app.domain.ids import new_id
@@ -193,7 +193,7 @@ class AuthService:
         if found is None or found.expires_at <= self._clock.now():
             raise Unauthorized
         agent = self.agent_caller(found.agent_id)
-        return Caller(agent.agent_id, narrowed_to(agent, found.scopes))
+        return limited(agent, found.scopes)
 
     def forget(self) -> None:
         """Believe nothing from before: somebody's rights have changed in this process."""

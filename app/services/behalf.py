@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from app.domain.veil import forms
 from ordinaut import Caller
 from ordinaut.callers import ADMIN
 
@@ -14,7 +15,7 @@ class Behalf:
     Args:
         caller: Looks an agent up; None while `ORDINAUT_AUTH=off`, when everybody may do everything.
         secrets: Looks secrets up.
-        lent: Told of every value that is handed out, so that the process's own log can mask it.
+        lent: Told of every value that is handed out, in all its looks, so that the process's own log can mask it.
     """
 
     def __init__(
@@ -35,7 +36,7 @@ class Behalf:
     def secrets(self, names: Sequence[str]) -> Mapping[str, str]:
         """The values of these secrets; those that do not exist are missing."""
         values = self._secrets(names)
-        self._lent(tuple(values.values()))
+        self._lent(tuple(dict.fromkeys(form for value in values.values() for form in forms(value))))
         return values
 
 

@@ -31,6 +31,7 @@ ELSEWHERE: Mapping[str, str] = MappingProxyType(
         "extension.startup_failed": "(startup)",
         "extension.handler_failed": "(handler)",
         "extension.task_crashed": "(background)",
+        "extension.tool_crashed": "(tool)",
     }
 )
 """Event of telemetry -> what stands for an endpoint."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal
 
+from app.domain.errors import Unavailable
 from app.domain.extension_work import CRASHED, IDLE, LIVE, DeadLetter, ExtensionWorkUnits, LeaseState
 from app.domain.paging import Page
 from ordinaut import TaskInfo
@@ -48,6 +49,24 @@ class ExtensionWorkService:
         tasks = self.tasks(extension_id)
         well = lease.held and not lease.crashes and all(task.status not in ("failed", "restarting") for task in tasks)
         return "healthy" if well else "unhealthy"
+
+    def trouble(self, extension_id: str) -> str | None:
+        """Why it is unhealthy, in one line, where that is known."""
+        with self._units(read_only=True) as unit:
+            lease = unit.extension_work.lease(extension_id)
+        if lease is not None and lease.status == CRASHED and lease.error:
+            return lease.error
+        broken = (task for task in self.tasks(extension_id) if task.status in ("failed", "restarting") and task.error)
+        return next((f"{task.name}: {task.error}" for task in broken), None)
+
+    def crashes(self) -> dict[str, str]:
+        """Extension -> why its process ended, of those that have none for that reason; none while nobody can say."""
+        try:
+            with self._units(read_only=True) as unit:
+                leases = unit.extension_work.leases()
+        except Unavailable:
+            return {}
+        return {one.extension_id: one.error for one in leases if one.status == CRASHED and one.error}
 
     def dead_letters(self, extension_id: str, *, limit: int, offset: int) -> Page[DeadLetter]:
         """Events that its handlers could not take, newest first."""

@@ -32,10 +32,14 @@ class Triggers:
         Without `keep` it is not remembered: a transaction that changes triggers sees changes which may not stand.
         """
         index, now = self.index, time.monotonic()
-        if index.version < version or now - self._interests_at > INTERESTS_SECONDS:
-            index = TriggerIndex.of(version, events.triggers(), events.interests())
-            if keep:
-                self.index, self._interests_at = index, now
+        if index.version >= version and now - self._interests_at <= INTERESTS_SECONDS:
+            return index
+        interests = tuple(sorted(events.interests()))
+        # Mostly nothing has changed: thousands of triggers are not read anew each second, under everybody's lock.
+        if index.version < version or interests != index.asked:
+            index = TriggerIndex.of(version, events.triggers(), interests)
+        if keep:
+            self.index, self._interests_at = index, now
         return index
 
     def fresh(self, seconds: float) -> bool:
@@ -79,7 +83,7 @@ class Publisher:
             if before is None
         ]
         started = _Starting(events, allotment.now, {task_id for *_, ids in news for task_id in ids})
-        made = {at: started.by(draft.at(at), ids) for at, draft, ids in news}
+        made = {at: started.by(draft.at(at), started.meant(index, draft, ids)) for at, draft, ids in news}
         events.add([(at, draft, made[at].triggered) for at, draft, _ in news])
         started.write()
         return [made[allotment.first + number] if before is None else before for number, before in enumerate(earlier)]
@@ -97,6 +101,10 @@ class _Starting:
         self._runs: list[NewRun] = []
         self._records: list[OccurrenceRecord] = []
         self._fired: dict[str, int] = {}
+
+    def meant(self, index: TriggerIndex, draft: Draft, task_ids: Sequence[str]) -> list[str]:
+        """Those that the event is for, once nobody can edit them any more: an edit may have come after the index."""
+        return [one for one in task_ids if one in self._tasks and index.still(self._tasks[one], draft)]
 
     def by(self, event: Event, task_ids: Sequence[str]) -> Published:
         """Decide about one event."""

@@ -17,8 +17,8 @@ PAUSE_SECONDS = 1.0
 class Relay:
     """Copies what Redis does not have yet. Any number may do so at once: Redis refuses what it has already.
 
-    Redis's newest id says where to go on: everybody copies in order from there, so nothing is left out. Where Redis has
-    lost its data, the place that was noted in the store is where to go on.
+    Redis's newest id says where to go on: everybody copies in order from there, so nothing is left out, nor what Redis
+    took and lost again. Where it has lost everything, the place that was noted in the store is where to go on.
 
     Args:
         notes: Note that place, which is beat's affair.
@@ -80,7 +80,7 @@ class Relay:
         place, last = self._bus.top(), 0
         while True:
             with self._units(read_only=True) as unit:
-                last, place = unit.events.last(), max(place, unit.events.relayed())
+                last, place = unit.events.last(), place or unit.events.relayed()
                 found = unit.events.after(place, None, BATCH)
             if found:
                 self._bus.append(found)

@@ -11,6 +11,7 @@ from typing import Any, Literal, Protocol
 
 import orjson
 
+from app.domain.access import limited
 from app.domain.clock import SECOND, from_micros, rfc3339
 from app.domain.errors import NotFound
 from app.domain.events import led_by, run_depth
@@ -176,7 +177,7 @@ class RunExecution:
         """The step's arguments, with the secrets that it names and its agent may use; or Failed."""
         if not step.secrets:
             return render(step, scope, self.tools)
-        lent = lend(step, self.desk.caller(self.plan.caller), self.desk.secrets)
+        lent = lend(step, self._caller(), self.desk.secrets, self.tools)
         if isinstance(lent, Failed):
             return lent
         self.veil = self.veil or Veil()
@@ -184,9 +185,13 @@ class RunExecution:
         arguments = render(step, {**scope, SECRETS: lent}, self.tools)
         return self.veil.failed(arguments) if isinstance(arguments, Failed) else arguments
 
+    def _caller(self) -> Caller:
+        """In whose name the run acts, with the scopes they hold now, as far as the pipeline's author held them."""
+        return limited(self.desk.caller(self.plan.caller), self.plan.scopes)
+
     def _call(self, step: Step, arguments: Mapping[str, Any]) -> Settlement | None:
         tool = self.tools.get(step.uses)
-        if (refused := not_allowed(tool, self.desk.caller(self.plan.caller), step)) is not None:
+        if (refused := not_allowed(tool, self._caller(), step)) is not None:
             return self._failed(step, refused)
         if tool.pure:
             given: dict[str, Any] = {"input": arguments}
@@ -218,7 +223,7 @@ class RunExecution:
             arguments=arguments,
             idempotency_key=f"{self.run.id}:{step.id}",
             deadline=deadline,
-            caller=self.desk.caller(self.plan.caller),
+            caller=self._caller(),
             log=LogLines(self._add).bound(step.id),
             should_stop=self._should_stop,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -24,8 +24,8 @@ from app.services.ownership import may_see, run_changed, run_seen, visible_runs
 from app.telemetry import emit
 from ordinaut import Caller
 
-HEARTBEAT_SECONDS = 12.0
-"""Longest silence of a stream; proxies cut at 15 s and more."""
+HEARTBEAT_SECONDS = 2.0
+"""How often a silent stream speaks up, so that whoever sends it can look whether the client is still there."""
 WAIT_LIMIT_SECONDS = 50.0
 TROUBLE_PAUSE_SECONDS = 1.0
 """How long a stream waits before it asks a database that did not answer again."""
@@ -166,8 +166,12 @@ class RunService:
         message = t("The run cannot be canceled: it is {status}", status=run.status)
         raise Conflict(message, run_id=run_id, status=run.status)
 
-    def wait(self, run_id: str, *, caller: Caller, timeout: float) -> Waited:
-        """The run once it has ended, or as it stands after `timeout` seconds (at most 50), or NotFound."""
+    def wait(self, run_id: str, *, caller: Caller, timeout: float, gone: Callable[[], bool] = lambda: False) -> Waited:
+        """The run once it has ended, or as it stands after `timeout` seconds (at most 50), or NotFound.
+
+        Args:
+            gone: Whether nobody waits for the answer any more; asked every few seconds.
+        """
         self._run(run_id, caller)
         deadline = time.monotonic() + min(timeout, WAIT_LIMIT_SECONDS)
         with self._hub.watch(run_id) as watch:
@@ -176,14 +180,16 @@ class RunService:
                 left = deadline - time.monotonic()
                 if run.status in ENDED:
                     return Waited(run, timed_out=False)
-                if left <= 0 or watch.wait((run.journal_length, run.status), left) == "stopping":
+                if left <= 0 or gone():
+                    return Waited(run, timed_out=True)
+                if watch.wait((run.journal_length, run.status), min(left, HEARTBEAT_SECONDS)) == "stopping":
                     return Waited(run, timed_out=True)
 
     def stream(self, run_id: str, *, caller: Caller, after: int | None) -> Iterator[Signal]:
         """What happens to a run from record `after` on, until it ends or the process stops.
 
-        Without `after` it begins with a record 0 that says the run was queued. A heartbeat comes at least
-        every 12 s, also while the database is away. NotFound is raised here, before anything is sent.
+        Without `after` it begins with a record 0 that says the run was queued. A heartbeat comes every few
+        seconds, also while the database is away. NotFound is raised here, before anything is sent.
         """
         run = self._run(run_id, caller)
         return self._signals(run, after)

@@ -15,7 +15,7 @@ from app.domain.pipelines.model import Step
 from app.domain.pipelines.outcome import Failed, Succeeded
 from app.domain.ports import Tools
 from app.domain.runs import RunError
-from app.domain.scopes import USE_SECRETS
+from app.domain.scopes import SCOPES, USE_SECRETS
 from app.domain.templates import TemplateError
 from app.domain.texts import t
 from app.domain.veil import Veil
@@ -47,10 +47,15 @@ def not_allowed(tool: Tool, caller: Caller, step: Step) -> Failed | None:
     return _forbidden(tool.scope, step)
 
 
-def lend(step: Step, caller: Caller, look: Callable[[Sequence[str]], Mapping[str, str]]) -> Mapping[str, str] | Failed:
-    """The secrets that the step's arguments name."""
+def lend(
+    step: Step, caller: Caller, look: Callable[[Sequence[str]], Mapping[str, str]], tools: Tools
+) -> Mapping[str, str] | Failed:
+    """The secrets that the step's arguments name; the platform's own tools get none, since they write them down."""
     if not caller.may(USE_SECRETS):
         return _forbidden(USE_SECRETS, step)
+    if _keeps(step.uses, tools):
+        message = t("Secrets are not lent to {tool}: others may read what it is given", tool=step.uses)
+        return Failed(RunError(type="forbidden", message=message, step_id=step.id), False)
     try:
         values = look(step.secrets)
     except Unprocessable as error:
@@ -60,6 +65,15 @@ def lend(step: Step, caller: Caller, look: Callable[[Sequence[str]], Mapping[str
         return values
     message = t("There is no secret named {name}", name=missing[0])
     return Failed(RunError(type="secret_unavailable", message=message, step_id=step.id), False)
+
+
+def _keeps(name: str, tools: Tools) -> bool:
+    """Whether a tool is a use case of the platform, such as publishing an event or creating a task."""
+    try:
+        scope = tools.get(name).scope
+    except NotFound:
+        return False
+    return scope in SCOPES and scope != DEFAULT_SCOPE
 
 
 def _forbidden(scope: str, step: Step) -> Failed:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from app.domain.access import limit_of
 from app.domain.clock import Clock, rfc3339
 from app.domain.errors import Conflict, InvalidInput, NotFound, PreconditionFailed, Problem
 from app.domain.ids import new_id
@@ -169,7 +170,7 @@ class TaskService:
             check_owner_named(fields, caller, current.created_by)
             draft = self._drafts.changed(current, fields, now=self._clock.now(), found=found)
             check_may_hear(draft.task, caller)
-            return _told(unit, telling, "task.updated", (current, _stored(unit, current, draft.task)), caller)
+            return _told(unit, telling, "task.updated", (current, _stored(unit, current, draft.task, caller)), caller)
 
     def delete(self, task_id: str, *, caller: Caller, if_match: Versions = None) -> None:
         """Remove the task with its runs and occurrences; NotFound, Forbidden, PreconditionFailed."""
@@ -195,7 +196,7 @@ class TaskService:
                 return
             if task.status == "active":
                 change = task_states.paused(task)
-                stored = _stored(unit, task, replace(change.task, updated_at=self._clock.now()))
+                stored = _stored(unit, task, replace(change.task, updated_at=self._clock.now()), SYSTEM)
                 _told(unit, telling, "task.paused", (task, stored), SYSTEM, reason=reason)
                 unit.after_commit(lambda: emit("task.paused_by_failures", task_id=task_id, reason=reason))
 
@@ -283,7 +284,7 @@ class TaskService:
             telling = self._herald.opened(unit, topic)
             current = _held(unit, task_id, if_match, caller)
             change = turned(current, now)
-            stored = _stored(unit, current, replace(change.task, updated_at=now))
+            stored = _stored(unit, current, replace(change.task, updated_at=now), caller)
             return Change(_told(unit, telling, topic, (current, stored), caller), change.message)
 
     def _shown(self, draft: Draft, caller: Caller) -> Preview:
@@ -308,7 +309,7 @@ class TaskService:
 
 
 def _added(unit: UnitOfWork, new: Task, telling: Telling, caller: Caller) -> Task:
-    task, definition = _defined(new)
+    task, definition = _defined(new, limit_of(caller))
     unit.tasks.add(task)
     unit.tasks.add_definition(definition)
     _triggers_changed(unit, task)
@@ -340,23 +341,32 @@ def _held(unit: UnitOfWork, task_id: str, if_match: Versions, caller: Caller) ->
     return task
 
 
-def _stored(unit: UnitOfWork, current: Task, changed: Task) -> Task:
+def _stored(unit: UnitOfWork, current: Task, changed: Task, caller: Caller) -> Task:
     """Save the next version, if anything differs, with a new definition if what runs do differs."""
     if changed == replace(current, updated_at=changed.updated_at):
         return current
     task = replace(changed, version=current.version + 1)
     if definition_document(task) != definition_document(current):
-        task, definition = _defined(task)
+        task, definition = _defined(task, _limit(unit, current, task, caller))
         unit.tasks.add_definition(definition)
     unit.tasks.save(task)
     _triggers_changed(unit, current, task)
     return task
 
 
-def _defined(task: Task) -> tuple[Task, Definition]:
-    definition = Definition(
-        id=new_id(), task_id=task.id, document=definition_document(task), created_at=task.updated_at
-    )
+def _limit(unit: UnitOfWork, before: Task, after: Task, caller: Caller) -> list[str] | None:
+    """What the task's runs may hold at most: as much as the author of its pipeline, whoever changed the rest of it."""
+    if after.payload != before.payload:
+        return limit_of(caller)
+    kept: list[str] | None = unit.tasks.definition(before.definition_id).document.get("scopes")
+    return kept
+
+
+def _defined(task: Task, limit: list[str] | None) -> tuple[Task, Definition]:
+    document = definition_document(task)
+    if limit is not None:
+        document["scopes"] = limit
+    definition = Definition(id=new_id(), task_id=task.id, document=document, created_at=task.updated_at)
     return replace(task, definition_id=definition.id), definition
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextvars
 import threading
 import time
+from asyncio import CancelledError
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -121,6 +122,9 @@ def _started(tool: Tool, call: ToolCall, slots: threading.BoundedSemaphore) -> F
             answer.set_result(tool.run(call))
         except Exception as error:  # noqa: BLE001 - a step boundary: whatever a tool raises reaches its caller
             answer.set_exception(error)
+        except (SystemExit, KeyboardInterrupt, GeneratorExit, CancelledError) as error:
+            # Raised again by whoever waits, it would end the process.
+            answer.set_exception(RuntimeError(f"{tool.name} raised {type(error).__name__}"))
         finally:
             slots.release()
 

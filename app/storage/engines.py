@@ -138,6 +138,18 @@ def translated() -> Iterator[None]:
 
 
 @contextmanager
+def committing() -> Iterator[None]:
+    """Around a COMMIT, inside `translated`: of one whose answer never came nobody can say what became of it."""
+    try:
+        yield
+    except DBAPIError as error:
+        if not (error.connection_invalidated or _cut_off(error)):
+            raise
+        text = t("The database connection was lost while storing; look whether it was stored before you try again")
+        raise Unavailable(text) from error
+
+
+@contextmanager
 def driver_errors(engine: Engine) -> Iterator[None]:
     """Give the driver's errors SQLAlchemy's names, so that `translated` knows them."""
     dbapi = engine.dialect.loaded_dbapi
@@ -164,4 +176,9 @@ def _lacks_schema(error: Exception) -> bool:
 def _failing_over(error: DBAPIError) -> bool:
     """Whether the server is going away, full, or has become a standby (PostgreSQL, appendix A: error codes)."""
     state = getattr(error.orig, "sqlstate", None) or ""
-    return state == "25006" or state.startswith(("08", "53", "57P"))
+    return state == "25006" or state.startswith("53") or _cut_off(error)
+
+
+def _cut_off(error: DBAPIError) -> bool:
+    """Whether the server has ended the connection (classes 08 and 57P)."""
+    return (getattr(error.orig, "sqlstate", None) or "").startswith(("08", "57P"))

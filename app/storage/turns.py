@@ -6,8 +6,10 @@ import threading
 from collections import deque
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from app.domain.errors import Unavailable
 from app.domain.texts import t
@@ -84,6 +86,7 @@ class Door:
     def __init__(self, *, reading: Turns | None = None, writing: Turns | None = None) -> None:
         self._turns = {True: reading, False: writing}
         self._inside = threading.local()
+        self.closed = False
 
     @contextmanager
     def passed(self, *, read_only: bool) -> Iterator[None]:
@@ -91,8 +94,10 @@ class Door:
 
         Raises:
             RuntimeError: this thread is inside already.
-            Unavailable: those before took too long.
+            Unavailable: those before took too long, or the engine has been disposed of.
         """
+        if self.closed:
+            raise Unavailable(t("The database does not answer; nothing was stored. Try again shortly"))
         if getattr(self._inside, "now", False):
             raise RuntimeError("A unit of work was opened inside another one: hand the open one on instead")
         turns = self._turns[read_only]
@@ -106,8 +111,21 @@ class Door:
 
 
 def guard(engine: Engine, door: Door) -> None:
-    """Make this the engine's door; copies of the engine share it."""
+    """Make this the engine's door; copies of the engine share it. It closes for good when the engine is disposed of.
+
+    Threads of the background may be inside then: their connections are closed when they come back, and no new ones
+    are opened for nobody to close.
+    """
     engine.update_execution_options(**{_OPTION: door})
+
+    @event.listens_for(engine, "engine_disposed")
+    def _disposed(_engine: Engine) -> None:
+        door.closed = True
+
+    @event.listens_for(engine, "checkin")
+    def _checkin(_dbapi: Any, entry: ConnectionPoolEntry) -> None:
+        if door.closed:
+            entry.invalidate()
 
 
 def passed(engine: Engine, *, read_only: bool) -> AbstractContextManager[None]:

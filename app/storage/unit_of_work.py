@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 from app.domain.audit_chain import Seal
 from app.storage.agents import SqlAgentStore
 from app.storage.audit import SqlAuditStore
-from app.storage.engines import translated
+from app.storage.engines import committing, translated
 from app.storage.events import SqlEventStore
 from app.storage.extension_loads import SqlLoadStore
 from app.storage.extension_work import SqlExtensionWorkStore
@@ -88,10 +88,12 @@ class SqlUnitsOfWork:
             options["isolation_level"] = "AUTOCOMMIT"
         with translated(), passed(self._engine, read_only=read_only), self._engine.connect() as plain:
             connection = plain.execution_options(**options)
-            with connection.begin():
+            with connection.begin() as transaction:
                 unit = SqlUnitOfWork(connection, self._seal)
                 yield unit
                 unit.audit.write()
+                with committing():
+                    transaction.commit()
         for action in unit.actions:
             action()
 

@@ -42,12 +42,15 @@ class ToolRegistry:
         self._finder = finder
 
     def check(self, tool: Tool) -> None:
-        """Do nothing but what `add` does before it takes the tool in.
+        """Do what `add` does before it takes the tool in, and try the examples.
 
         Raises:
-            ValueError: The name is taken or is no tool name, or the schema is not usable.
+            ValueError: The name is taken or is no tool name, the schema is not usable, or an example does not fit it.
         """
-        self._validator(tool)
+        validator = self._validator(tool)
+        for number, example in enumerate(tool.examples, start=1):
+            if not validator.is_valid(example):
+                raise ValueError(t("Example {number} of {name} does not fit its schema", number=number, name=tool.name))
 
     def add(self, tool: Tool) -> None:
         """Take in one more tool; a tool once added is never replaced.

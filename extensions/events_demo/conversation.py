@@ -50,6 +50,8 @@ def _published(context: ExtensionContext, stream: str, message: str | bytes) -> 
         data = json.loads(message)
         if not isinstance(data, dict):
             raise ValueError("not an object")
+        # NaN, Infinity and halves of characters are read, and are no JSON.
+        json.dumps(data, allow_nan=False, ensure_ascii=False).encode()
         refuse_unless(context, "events:publish")
         context.events.publish(stream, data)
     except (ValueError, RecursionError):

@@ -11,7 +11,8 @@ from flask import request
 from ordinaut import Event, ExtensionContext, RequestRefused
 
 GAP = "ordinaut.gap"
-HEARTBEAT = ": still here\n\n"
+GLANCE_SECONDS = 2.0
+"""How often a silent stream looks whether its client is still there."""
 _STREAM = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
 MOST_CHARACTERS = 100
 _EVENT_ID = re.compile(r"[0-9]{1,16}-[0-9]{1,9}")
@@ -58,11 +59,11 @@ def line(event: Event) -> str:
     return json.dumps({"stream": event.topic, "id": event.id, "data": dict(event.data)}, ensure_ascii=False)
 
 
-def frames(events: Iterable[Event | None]) -> Iterator[str]:
-    """Server-sent events: one for each event, a comment in times of silence, `gap` where history was trimmed."""
+def frames(events: Iterable[Event | None]) -> Iterator[str | None]:
+    """Server-sent events: one for each event, None in times of silence, `gap` where history was trimmed."""
     for event in events:
         if event is None:
-            yield HEARTBEAT
+            yield None
         else:
             named = "event: gap\n" if event.topic == GAP else ""
             identity = f"id: {event.id}\n" if event.id else ""

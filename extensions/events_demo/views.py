@@ -10,7 +10,7 @@ from flask import Blueprint, Response, request
 from ordinaut import ExtensionContext, RequestRefused
 
 from .conversation import converse
-from .streams import check_stream, frames, last_event_id, refuse_unless
+from .streams import GLANCE_SECONDS, check_stream, frames, last_event_id, refuse_unless
 
 POLICY_VIOLATION = 1008
 """How a WebSocket is closed that may not be (RFC 6455, section 7.4.1)."""
@@ -39,7 +39,7 @@ def make_blueprint(context: ExtensionContext) -> Blueprint:
         refuse_unless(context, "events:read")
         check_stream(stream)
         # Listening begins here, before the client is told that the stream is open.
-        events = context.events.listen(stream, last_event_id())
+        events = context.events.listen(stream, last_event_id(), idle_seconds=GLANCE_SECONDS)
         answer: Response = context.routes.event_stream(frames(events))
         return answer
 

@@ -8,14 +8,15 @@ from collections.abc import Iterable, Iterator
 from ordinaut import Event
 
 PATTERN = "task.*, run.*"
-PING = ": ping\n\n"
+GLANCE_SECONDS = 2.0
+"""How often a silent stream looks whether its client is still there."""
 GAP = "ordinaut.gap"
 
 
-def frames(events: Iterable[Event | None]) -> Iterator[str]:
-    """One frame for each event, a ping in times of silence, until the process stops."""
+def frames(events: Iterable[Event | None]) -> Iterator[str | None]:
+    """One frame for each event, None in times of silence, until the process stops."""
     for event in events:
-        yield PING if event is None else frame(event)
+        yield None if event is None else frame(event)
 
 
 def frame(event: Event) -> str:

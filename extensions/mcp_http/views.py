@@ -13,7 +13,7 @@ from ordinaut import ExtensionContext, RequestRefused, ToolInfo
 from .bodies import json_object, last_event_id, text_member
 from .calls import invoked
 from .schemas import document
-from .stream import PATTERN, frames
+from .stream import GLANCE_SECONDS, PATTERN, frames
 
 SERVER = "ordinaut-mcp-http"
 CAPABILITIES = ("handshake", "list_tools", "invoke", "schema", "sse")
@@ -33,7 +33,7 @@ def make_blueprint(context: ExtensionContext, version: str) -> Blueprint:
         """Events of tasks and runs as they happen; `Last-Event-ID` resumes."""
         _require(context, WATCHING)
         # Listening begins here, before the client is told that the stream is open.
-        events = context.events.listen(PATTERN, last_event_id())
+        events = context.events.listen(PATTERN, last_event_id(), idle_seconds=GLANCE_SECONDS)
         answer: Response = context.routes.event_stream(frames(events))
         return answer
 

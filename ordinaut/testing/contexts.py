@@ -7,6 +7,7 @@ import importlib
 import inspect
 import json
 import logging
+import re
 from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -29,6 +30,9 @@ from ordinaut.errors import CapabilityDenied, RequestRefused
 from ordinaut.events import Event
 from ordinaut.testing.patterns import matches
 from ordinaut.tools import Tool, ToolCall
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_ID = re.compile(r"[0-9]{1,13}-[0-9]{1,7}")
 
 
 class Done:
@@ -101,6 +105,12 @@ class World:
     waiting: dict[str, Any] = field(default_factory=dict)
     sockets: list[tuple[str, Callable[..., Any]]] = field(default_factory=list)
     logs: list[tuple[str, str]] = field(default_factory=list)
+    set_up: bool = False
+
+    def refuse_late(self) -> None:
+        """RuntimeError once `setup` is over, when the platform takes in nothing more."""
+        if self.set_up:
+            raise RuntimeError("Tools and WebSockets are registered in setup(), which runs in every process")
 
     def publish(self, topic: str, data: Mapping[str, Any], source: str) -> Event:
         """One more event."""
@@ -140,11 +150,16 @@ class Tools(ToolRegistryContext):
         self, name: str, func: Callable[..., Any], schema: Mapping[str, Any], **options: Unpack[ToolOptions]
     ) -> None:
         """Note the tool."""
-        full = self._prefix + name.removeprefix(self._prefix)
+        self._world.refuse_late()
+        full = self._prefix + name
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"{name!r} cannot be a tool's name: lower-case letters, digits and _, a letter first")
         if full in self._world.tools:
             raise ValueError(f"There is already a tool named {full}")
         if schema.get("type") != "object":
             raise ValueError(f"The schema of {full} must say `type: object`")
+        if unknown := sorted(set(options) - set(ToolOptions.__annotations__)):
+            raise TypeError(f"{full} has no option {unknown[0]}; see ToolOptions")
         described: dict[str, Any] = {"description": (inspect.getdoc(func) or full).split("\n")[0], **options}
         self._world.tools[full] = Tool(name=full, schema=schema, run=lambda call: None, **described), func
 
@@ -198,9 +213,10 @@ class Events(EventsContext):
     def listen(self, pattern: str, last_id: str | None = None, *, idle_seconds: float = 15.0) -> Iterator[Event | None]:
         """What has been published so far, and one silence; then it ends, as a stopping process would end it."""
         _require(Capability.EVENTS_SUB, self._grants)
+        if last_id is not None and _ID.fullmatch(last_id) is None:
+            raise RequestRefused("bad_request", field="Last-Event-ID", issue="It is not the id of an event")
         seen = [event for event in self._world.events if matches(pattern, event.topic)]
-        yield from [event for event in seen if last_id is None or event.id > last_id]
-        yield None
+        return iter([*(event for event in seen if last_id is None or _order(event.id) > _order(last_id)), None])
 
     def recent(self, pattern: str, count: int = 20) -> list[Event]:
         """The last ones."""
@@ -249,6 +265,7 @@ class Routes(RoutesContext):
 
     def websocket(self, rule: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Note the view; `Harness.websocket` calls it."""
+        self._world.refuse_late()
 
         def decorate(view: Callable[..., Any]) -> Callable[..., Any]:
             self._world.sockets.append((rule, view))
@@ -291,9 +308,7 @@ class Context:
 
     @property
     def events(self) -> Events:
-        """EVENTS_PUB or EVENTS_SUB."""
-        if not self.grants & {Capability.EVENTS_PUB, Capability.EVENTS_SUB}:
-            raise CapabilityDenied(Capability.EVENTS_PUB, self.grants)
+        """EVENTS_PUB or EVENTS_SUB; each method says which of the two it needs."""
         return self._events
 
     @property
@@ -328,6 +343,10 @@ def _status(task: asyncio.Task[Any]) -> str:
     if task.cancelled():
         return "stopped"
     return "failed" if task.exception() else "finished"
+
+
+def _order(event_id: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in event_id.split("-"))
 
 
 async def _awaited(answer: Any) -> Any:

@@ -28,9 +28,14 @@ STATUSES = {
     "unauthorized": 401,
     "forbidden": 403,
     "not_found": 404,
+    "method_not_allowed": 405,
     "conflict": 409,
     "gone": 410,
+    "precondition_failed": 412,
+    "payload_too_large": 413,
+    "unsupported_media_type": 415,
     "unprocessable": 422,
+    "rate_limit_exceeded": 429,
     "unavailable": 503,
 }
 _PLACE = re.compile(r"<(?:\w+:)?(\w+)>")
@@ -64,6 +69,7 @@ class Harness:
         with ExitStack() as undo:
             undo.callback(self._end)
             self.page = self.extension.setup(self.context)
+            self.world.set_up = True
             self._runner.run(self.extension.on_startup(self.context))
             undo.pop_all()
         return self

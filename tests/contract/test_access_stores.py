@@ -12,16 +12,16 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from app.domain.access import Agent, ApiKey, AuditEntry, AuditFilter, Session, Ticket
-from app.domain.audit_chain import Seal, first_break
+from app.domain.audit_chain import first_break
 from app.domain.errors import Conflict, NotFound
 from app.services.audit import AuditService
 from app.storage.unit_of_work import SqlUnitsOfWork
+from tests.fakes.access import SEAL
 from tests.fakes.hands import in_thread
 from tests.fakes.stores import MemoryUnitsOfWork
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 LATER = NOON + timedelta(days=1)
-SEAL = Seal((b"key",))
 
 
 @pytest.fixture(params=["memory", "sqlite", "postgresql"])

@@ -56,6 +56,33 @@ def test_units_of_work_go_on_after_the_server_hung_up(engine: Engine, hangups_ur
         assert unit.tasks.page(TaskFilter(), limit=5, offset=0).total == 2
 
 
+def test_a_commit_whose_answer_never_came_is_told_as_neither_stored_nor_lost(engine: Engine, hangups_url: str) -> None:
+    units = SqlUnitsOfWork(engine)
+
+    def add(*, hang_up_before_commit: bool) -> None:
+        with units() as unit:
+            unit.tasks.add(a_task())
+            hang_up(hangups_url)
+            if not hang_up_before_commit:
+                unit.tasks.add(a_task())
+
+    with pytest.raises(Unavailable, match="lost while storing; look whether"):
+        add(hang_up_before_commit=True)
+    with pytest.raises(Unavailable, match="nothing was stored"):
+        add(hang_up_before_commit=False)
+
+
+def test_who_is_inside_while_the_engine_is_disposed_of_leaves_no_connection_open(engine: Engine) -> None:
+    units = SqlUnitsOfWork(engine)
+    with units(read_only=True) as unit:
+        connection = unit.tasks._connection.connection.dbapi_connection
+        engine.dispose()
+        unit.tasks.next_due_at()
+    assert connection is not None and connection.closed
+    with pytest.raises(Unavailable), units(read_only=True):
+        pass
+
+
 def test_the_ledger_goes_on_after_the_server_hung_up(hangups_url: str) -> None:
     engine = make_engine(hangups_url, autocommit=True)
     ledger = PostgresqlRunLedger(engine, lease_seconds=30)

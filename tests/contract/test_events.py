@@ -10,12 +10,13 @@ import pytest
 from sqlalchemy import Engine
 
 from app.domain.clock import SystemClock
-from app.domain.events import MAX_DEPTH, StoredEvent, position_of
+from app.domain.events import MAX_DEPTH, StoredEvent, TopicPattern, position_of
 from app.domain.runs import RunFilter
 from app.domain.tasks import Task
 from app.services.events import EventService
 from app.services.lifecycle import Herald
 from app.services.publishing import Publisher, Triggers
+from app.storage.events import SqlEventStore
 from app.storage.ledger import SqlRunLedger
 from app.storage.unit_of_work import SqlUnitsOfWork
 from tests.fakes.rows import a_task, stored
@@ -236,6 +237,30 @@ def test_an_event_and_the_end_of_its_task_come_one_after_the_other(engine: Engin
     assert publisher.publish("shop.a", {}, source="t").triggered == ()
 
 
+@pytest.mark.parametrize(
+    ("kind", "expr", "runs"),
+    [
+        ("event", "bank.**", 0),  # it is not for the event any more
+        ("event", "shop.a", 1),  # it still is
+        ("condition", "payload.sum > `1`", 0),
+        ("cron", "* * * * *", 0),
+    ],
+)
+def test_a_task_that_is_edited_meanwhile_is_started_by_what_it_is_for_then(
+    units: SqlUnitsOfWork, events: EventService, monkeypatch: pytest.MonkeyPatch, kind: str, expr: str, runs: int
+) -> None:
+    task, locked = on_event(units), SqlEventStore.triggered
+
+    def edited_first(store: SqlEventStore, task_ids: Any) -> Any:
+        # On PostgreSQL an edit may be committed after the index was read, and before the task is locked.
+        store._sql.run("UPDATE tasks SET schedule_kind = ?, schedule_expr = ? WHERE id = ?", (kind, expr, task.id))
+        return locked(store, task_ids)
+
+    monkeypatch.setattr(SqlEventStore, "triggered", edited_first)
+    events.publish("shop.a", {"sum": 1}, source="t")
+    assert len(runs_of(units, task)) == runs
+
+
 def test_history_is_paged_and_trimmed_and_says_so(units: SqlUnitsOfWork, events: EventService) -> None:
     ids = [events.publish(f"a.{number % 2}", {"n": number}, source="t").event.id for number in range(6)]
     batch = events.since(None, "a.1", limit=2)
@@ -253,6 +278,24 @@ def test_history_is_paged_and_trimmed_and_says_so(units: SqlUnitsOfWork, events:
     assert not events.since(ids[2], "**").gap
     assert [one.topic for one in events.topics(limit=10, offset=0).items] == ["a.0", "a.1"]
     assert events.topics(limit=10, offset=0).items[0].last_event_id == ids[4]
+
+
+@pytest.mark.parametrize("most", [200, 2])
+def test_the_last_events_of_a_pattern_are_found_among_all_others(
+    units: SqlUnitsOfWork, events: EventService, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr("app.storage.events.MOST_TOPICS", most)
+    for number, topic in enumerate(["rare.a", "rare.b", "rare.a.b", *["shop.a", "shop.b"] * 5]):
+        events.publish(topic, {"n": number}, source="t")
+    told = {
+        pattern: [one.data["n"] for one in events.recent(pattern, 3)]
+        for pattern in ("rare.*", "**", "no.*", "**, !shop.b")
+    }
+    assert told == {"rare.*": [0, 1], "**": [10, 11, 12], "no.*": [], "**, !shop.b": [7, 9, 11]}
+    if most == 200:
+        with units(read_only=True) as unit:
+            read = unit.events.before(1 << 62, TopicPattern.parse("rare.*"), 10)
+        assert [one.event.topic for one in read] == ["rare.b", "rare.a"]
 
 
 def test_a_reader_of_one_topic_moves_past_the_events_of_others(units: SqlUnitsOfWork, events: EventService) -> None:

@@ -148,14 +148,14 @@ def test_whatever_happens_each_event_is_taken_or_put_aside(
         for script in lives:
             life.live(script)
         life.live(["take"] * 100)
+    wanted, buried = life.history.wanted, life.buried
     engine.dispose()
-    wanted = life.history.wanted
-    assert sorted(set(life.done) | set(life.buried)) == wanted
+    assert sorted(set(life.done) | set(buried)) == wanted
     # In order: an event is begun only when all before it were done with.
     for position, number in enumerate(life.begun):
         before = [one for one in wanted if one < number]
         assert set(before) <= set(life.begun[:position])
-    for number in life.buried:
+    for number in buried:
         assert life.begun.count(number) >= ATTEMPTS
 
 

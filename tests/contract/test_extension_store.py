@@ -276,6 +276,28 @@ def test_health_is_what_process_and_tasks_say(
     assert service.health("shop") == word
 
 
+REASONS = [
+    # each row: how the task stands, how the process ended, and why it is unhealthy
+    ("running", None, None),
+    ("restarting", None, "sweep: no broom"),
+    ("running", Release(status=CRASHED, error="on_startup: ValueError: closed"), "on_startup: ValueError: closed"),
+    ("running", Release(), None),
+]
+
+
+@pytest.mark.parametrize(("status", "how", "why"), REASONS)
+def test_why_it_is_unhealthy_is_told(
+    session: ExtensionSession, service: ExtensionWorkService, status: str, how: Release | None, why: str | None
+) -> None:
+    error = "no broom" if status == "restarting" else None
+    session.save_task(replace(SWEEP, status=status, error=error))
+    if how is not None:
+        session.release(how)
+    assert service.trouble("shop") == why
+    crashed = how is not None and how.status == CRASHED
+    assert service.crashes() == ({"shop": why} if crashed else {})
+
+
 def test_a_lease_is_one_extension_s(units: SqlUnitsOfWork, session: ExtensionSession) -> None:
     other = session_of(units, "till")
     assert isinstance(other.lease, Lease) and session.renew() and other.renew()

@@ -45,6 +45,8 @@ def test_a_batch_migration_deletes_nothing(database: Database, database_url: str
     config.set_main_option("version_locations", f"{ROOT / 'migrations' / 'versions'}:{tmp_path}")
     config.set_main_option("sqlalchemy.url", database_url.replace("%", "%%"))
     command.upgrade(config, "head")
-    with database.units(read_only=True) as unit:
+    wider = opened(database_url)
+    with wider.units(read_only=True) as unit:
         assert unit.runs.get(run_id).status == "queued"
+    wider.close()
     sys.modules.pop("wider_py", None)

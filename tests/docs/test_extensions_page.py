@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -13,7 +15,8 @@ from app.cli.ext_check import checked
 from ordinaut import Capability
 from scripts.render_sdk_doc import PAGE, render
 from tests.docs.examples import blocks
-from tests.servers import REPOSITORY
+from tests.integration.api.conftest import Api, make_settings, serving
+from tests.servers import REPOSITORY, Databases
 
 EXTENSIONS = REPOSITORY / "docs" / "extensions.md"
 
@@ -45,6 +48,31 @@ def test_its_tests_pass(greeter: Path) -> None:
         check=False,
     )
     assert "4 passed" in done.stdout, done.stdout
+
+
+@pytest.fixture(scope="module")
+def served(greeter: Path, databases: Databases) -> Iterator[Api]:
+    """The platform with the reader's extension."""
+    url = databases.sqlite(greeter.parent / "ordinaut.db")
+    with serving(make_settings(url, greeter.parent, ORDINAUT_EXT_PATHS=str(greeter))) as api:
+        yield api
+
+
+def test_its_stream_tells_of_what_was_lost_and_goes_on(served: Api) -> None:
+    headers = {"Last-Event-ID": "1999999999999-0"}
+    with served.send("GET", "/ext/greeter/watch", headers=headers, expect=200, buffered=False) as answer:
+        parts = cast("Iterator[bytes]", iter(answer.response))
+        seen = [next(parts) for _ in range(2)]
+        event_id = served.post("/ext/greeter/greet", {"name": "Ana"})["event_id"]
+        seen.append(next(parts))
+    assert b"".join(seen).startswith(b": ok\n")
+    assert b"event: gap" in seen[-2] and b"id:" not in seen[-2] and b"unknown_id" in seen[-2]
+    assert seen[-1] == f'id: {event_id}\ndata: {{"name": "Ana"}}\n\n'.encode()
+
+
+def test_its_stream_refuses_an_id_that_is_none(served: Api) -> None:
+    body = served.get("/ext/greeter/watch", headers={"Last-Event-ID": "yesterday"}, expect=400)
+    assert body["details"]["field"] == "Last-Event-ID"
 
 
 def test_the_reference_is_current() -> None:

@@ -161,7 +161,7 @@ def test_what_is_said_to_a_stranger_over_the_wire(ordinaut: Instance) -> None:
 
 
 def test_chunks_that_make_no_sense_are_the_client_s_mistake(ordinaut: Instance) -> None:
-    head = b"POST /tasks HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Type: application/json\r\n"
+    head = b"POST /tasks HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n"
     with socket.create_connection(("127.0.0.1", ordinaut.port), PATIENCE) as connection:
         connection.sendall(head + b"Transfer-Encoding: chunked\r\n\r\nZZ\r\n{}\r\n0\r\n\r\n")
         answer = b"".join(iter(lambda: connection.recv(65536), b""))

@@ -25,6 +25,8 @@ from app.domain.paging import Page
 from ordinaut import Caller
 
 ANA = Caller("ana", frozenset({"admin"}))
+SEAL = Seal((b"key",))
+"""What seals the audit log of tests."""
 
 
 class Calling:
@@ -163,7 +165,7 @@ class MemoryAuditStore:
 
     def add(self, entry: AuditEntry) -> None:
         number, previous = self.head()
-        self._rows.audit.append(Seal().row(number + 1, entry, previous))
+        self._rows.audit.append(SEAL.row(number + 1, entry, previous))
 
     def page(self, where: AuditFilter, *, limit: int, offset: int) -> Page[AuditRow]:
         names = ("actor", "action", "kind", "target")

@@ -11,7 +11,7 @@ import pytest
 from redis import Redis
 from sqlalchemy import Engine
 
-from app.bus.redis_streams import EVENTS, RedisBus
+from app.bus.redis_streams import EVENTS, WANTED, RedisBus
 from app.domain.clock import SystemClock
 from app.domain.errors import Unavailable
 from app.domain.events import Draft, TopicPattern
@@ -103,6 +103,35 @@ def test_what_was_published_while_redis_was_away_is_copied_later(
     assert relay.look() is False
 
 
+def test_what_redis_took_and_lost_again_is_copied_again(
+    units: SqlUnitsOfWork, bus: RedisBus, server: ValkeyServer
+) -> None:
+    ids = publish(units, 5)
+    place = Relay(units=units, bus=bus).carry()
+    with units() as unit:
+        unit.events.mark_relayed(place)
+        stored = unit.events.after(0, None, 10)
+    with Redis.from_url(server.url) as redis:
+        redis.delete(EVENTS)
+    bus.append(stored[:2])  # as after a crash, from a file that is some seconds old
+    Relay(units=units, bus=bus).carry()
+    assert copies(server) == ids
+
+
+def test_a_redis_that_takes_nothing_is_left_without_a_hole(
+    units: SqlUnitsOfWork, bus: RedisBus, server: ValkeyServer
+) -> None:
+    ids = publish(units, 3)
+    with Redis.from_url(server.url) as redis:
+        redis.config_set("maxmemory", 1)
+        with pytest.raises(Unavailable):
+            Relay(units=units, bus=bus).carry()
+        assert copies(server) == []
+        redis.config_set("maxmemory", 0)
+    Relay(units=units, bus=bus).carry()
+    assert copies(server) == ids
+
+
 def _relayed(units: SqlUnitsOfWork) -> int:
     with units(read_only=True) as unit:
         return unit.events.relayed()
@@ -143,7 +172,7 @@ def test_listeners_in_other_processes_hear_everything_also_when_redis_dies(
 def test_announcements_are_made_only_while_somebody_listens(units: SqlUnitsOfWork, server: ValkeyServer) -> None:
     stopped: list[bool] = []
     announcer = Announcer(RedisBus(server.url, length=1000))
-    assert not announcer.wanted
+    wait_for(lambda: not announcer.wanted, what="the silence to be noticed")
     listener = hub_over(units, server, stopped).listen(TopicPattern.parse("run.*"), None, idle_seconds=10)
     wait_for(lambda: announcer.wanted, what="the listener to be noticed")
     moment = SystemClock().now()
@@ -154,6 +183,21 @@ def test_announcements_are_made_only_while_somebody_listens(units: SqlUnitsOfWor
     server.kill()
     announcer.put([draft.unstored(moment)])
     wait_for(lambda: not announcer.wanted, what="the cut wire to be noticed")
+    stopped.append(True)
+
+
+def test_the_first_announcement_after_a_silence_is_heard(units: SqlUnitsOfWork, server: ValkeyServer) -> None:
+    stopped: list[bool] = []
+    announcer = Announcer(RedisBus(server.url, length=1000))
+    wait_for(lambda: not announcer.wanted, what="the silence to be noticed")
+    listener = hub_over(units, server, stopped).listen(TopicPattern.parse("run.*"), None, idle_seconds=10)
+    with Redis.from_url(server.url) as redis:
+        wait_for(lambda: redis.exists(WANTED), what="somebody to listen")
+    announcer._looked_at = 0.0  # nothing was announced for long
+    told = Draft(topic="run.started", data={}, source="ordinaut").unstored(SystemClock().now())
+    assert announcer.wanted
+    announcer.put([told])
+    assert next(listener) == told
     stopped.append(True)
 
 

@@ -297,7 +297,6 @@ def test_a_database_that_dies_during_the_commit_leaves_nothing_half_written(worl
 
     with patch.object(SqlTaskStore, "advance", killed), pytest.raises(Exception):  # noqa: B017 - the driver's own
         world.beat.tick()
-    world.engine.dispose()
     assert world.runs(task) == [] and world.records(task) == []
     world.tick()
     assert world.outcomes(task) == [(NINE, "fired")]

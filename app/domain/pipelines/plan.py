@@ -15,6 +15,7 @@ class Plan:
 
     Attributes:
         timeout_seconds: For the whole run, time in the queue not counted.
+        scopes: What its runs may hold at most, since its author held no more; None for all that the agent holds.
         pause_after_failures: The task is paused when so many of its runs have failed in a row.
     """
 
@@ -26,11 +27,12 @@ class Plan:
     backoff_strategy: str
     backoff_seconds: float
     pause_after_failures: int | None
+    scopes: tuple[str, ...] | None = None
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> Plan:
         """Compile a stored definition; see `app.domain.tasks.Definition`."""
-        payload = document["payload"]
+        payload, scopes = document["payload"], document.get("scopes")
         return cls(
             title=document["title"],
             caller=document["created_by"],
@@ -40,4 +42,5 @@ class Plan:
             backoff_strategy=document["backoff_strategy"],
             backoff_seconds=document["backoff_seconds"],
             pause_after_failures=document["pause_after_failures"],
+            scopes=None if scopes is None else tuple(scopes),
         )

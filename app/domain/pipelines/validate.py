@@ -270,9 +270,13 @@ def _template_problems(arguments: dict[str, Any], place: _Place) -> Iterator[Pro
 
 
 def _secret_problems(reference: Reference, at: str, place: _Place) -> Iterator[Problem]:
-    if len(reference.path) < 2 or not isinstance(reference.path[1], str):
-        named = {"expression": reference.expression, "step": place.label}
+    named = {"expression": reference.expression, "step": place.label}
+    if len(reference.path) < 2 or not isinstance(name := reference.path[1], str):
         yield Problem(at, t("`{expression}` of {step} names no secret.", **named), t("Write secrets.NAME."))
+    elif reference.expression not in (f"secrets.{name}", f'secrets."{name}"'):
+        # Reversed or cut into pieces it would stand unmasked in what is written of the run.
+        message = t("`{expression}` of {step} does more with a secret than lend it.", **named)
+        yield Problem(at, message, t("Write secrets.NAME."))
 
 
 def _texts(value: Any, pointer: str) -> Iterator[tuple[str, str]]:

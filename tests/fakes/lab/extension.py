@@ -42,6 +42,7 @@ class Lab(Extension):
         add_views(page, context)
         add_failures(page, context)
         add_streams(page, context)
+        add_rude_sockets(context)
         add_tools(context)
         return page
 
@@ -137,9 +138,17 @@ def add_streams(page: Blueprint, context: ExtensionContext) -> None:
         response: Response = context.routes.event_stream(frames())
         return response
 
+
+def add_rude_sockets(context: ExtensionContext) -> None:
+    """Sockets that do not end as they should."""
+
     @context.routes.websocket("/crash")
     def crash(socket: Any) -> None:
         raise RuntimeError(socket.receive())
+
+    @context.routes.websocket("/exit")
+    async def leave(socket: Any) -> None:
+        raise SystemExit(socket.receive() and 3)
 
     @context.routes.websocket("/deaf")
     def deaf(socket: Any) -> None:

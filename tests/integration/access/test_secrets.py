@@ -35,7 +35,7 @@ def _leak(call: ToolCall) -> Any:
     value = call.arguments["value"]
     assert CANARY in str(value), "the tool itself gets the value"
     call.log("info", f"value {value}")
-    logging.getLogger("some.library").warning("sending %s", value)
+    logging.getLogger("some.library").warning("sending %s as %s to /?k=%s", value, json.dumps(value), quote(value))
     how = call.arguments.get("how", "return")
     if how == "fail":
         raise ToolFailed(f"The server said {value}", details={"sent": value, "url": f"https://h/?k={quote(value)}"})
@@ -128,6 +128,13 @@ def test_a_template_around_it_keeps_it_hidden(guarded: Guarded) -> None:
         ([{"uses": "data.set", "with": {"value": "${secrets}"}}], "names no secret"),
         ([{"uses": "data.set", "with": {"value": "${secrets.*}"}}], "names no secret"),
         ([{"uses": "data.set", "with": {"value": "${secrets | keys(@)}"}}], "names no secret"),
+        # what was reversed, cut or compared could not be masked
+        ([{"uses": "data.set", "with": {"value": "${reverse(secrets.K)}"}}], "more with a secret than lend it"),
+        ([{"uses": "data.set", "with": {"value": "${secrets.K[0:3]}"}}], "names no secret"),
+        (
+            [{"uses": "data.set", "with": {"value": "${starts_with(secrets.K, 'a')}"}}],
+            "more with a secret than lend it",
+        ),
     ],
 )
 def test_secrets_are_used_one_by_one_and_only_in_arguments(lasting: Guarded, pipeline: Any, words: str) -> None:
@@ -145,6 +152,23 @@ def test_who_may_not_use_secrets_or_names_none_that_exists_fails(guarded: Guarde
     assert refused["error"]["details"] == {"required_scopes": ["secrets:use"]}
     missing = run_of(guarded, guarded.new("rich", *AUTHOR), [{"uses": "data.set", "with": {"value": "${secrets.L}"}}])
     assert missing["error"]["type"] == "secret_unavailable"
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        {"uses": "publish_event", "with": {"topic": "a.b", "payload": {"k": "${secrets.K}"}}},
+        {"uses": "events.publish", "with": {"topic": "a.b", "payload": {"k": "${secrets.K}"}}},
+        {"uses": "create_task", "with": {"title": "${secrets.K}", "schedule": "manual"}},
+    ],
+)
+def test_the_platform_s_own_tools_get_no_secrets(guarded: Guarded, step: dict[str, Any]) -> None:
+    root = guarded.new("k", "admin")
+    guarded.api.send("PUT", "/secrets/K", json={"value": CANARY}, headers=root, expect=200)
+    run = run_of(guarded, root, [step])
+    assert (run["status"], run["error"]["type"]) == ("failed", "forbidden")
+    kept = [guarded.api.get(path, headers=root) for path in ("/events/stream/recent", "/tasks", "/audit")]
+    assert not seen(json.dumps(kept, ensure_ascii=False))
 
 
 def test_a_run_may_only_what_its_agent_may(guarded: Guarded) -> None:

@@ -208,6 +208,7 @@ def test_a_stream_ends_with_the_right_to_it(guarded: Guarded, monkeypatch: pytes
         ("app.http.identity.LOOK_SECONDS", 0.0),
         ("app.services.auth.REMEMBER_SECONDS", 0.0),
         ("app.services.runs.HEARTBEAT_SECONDS", 0.02),
+        ("app.http.streams.QUIET_SECONDS", 0.0),
     ):
         monkeypatch.setattr(name, seconds)
     agent_id = guarded.agent("ana", "tasks:create", "tasks:run", "runs:read")

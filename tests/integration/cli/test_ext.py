@@ -56,7 +56,7 @@ def test_the_tests_of_a_new_extension_pass(made: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout
-    assert "6 passed" in done.stdout
+    assert "8 passed" in done.stdout
 
 
 @pytest.mark.parametrize("extension_id", ["Shop", "9lives", "status", "a-b", "x" * 41])
@@ -86,6 +86,25 @@ BROKEN = [
 def test_a_broken_promise_is_found(tmp_path: Path, what: dict[str, Any], check: str) -> None:
     home = write_extension(tmp_path, "shop", **what)
     assert findings(home, code=1)[check]["word"] == "FAIL"
+
+
+def test_what_is_asked_for_and_not_allowed_is_said(tmp_path: Path) -> None:
+    home = write_extension(tmp_path, "shop", grants=["ROUTES"])
+    done = run("check", str(home), "--json")
+    told = [one["text"] for one in json.loads(done.stdout)["findings"] if one["word"] == "warn"]
+    asked = "BACKGROUND_TASKS, EVENTS_PUB, EVENTS_SUB, STATIC, TOOLS"
+    assert f"It asks for what the manifest does not allow: {asked}" in told
+
+
+def test_what_does_not_load_is_not_tried_with_less(tmp_path: Path) -> None:
+    home = write_extension(tmp_path, "shop", code="import nothing_like_this")
+    assert "no grants" not in findings(home, code=1)
+
+
+def test_a_path_that_leads_nowhere_is_named_in_full(tmp_path: Path) -> None:
+    done = run("check", "greeter", cwd=tmp_path)
+    assert done.returncode == 2
+    assert f"There is no {tmp_path / 'greeter'}: name the folder of an extension" in " ".join(done.stderr.split())
 
 
 def test_the_list_shows_what_there_is_and_what_is_wrong(tmp_path: Path) -> None:

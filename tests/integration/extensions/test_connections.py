@@ -73,7 +73,8 @@ def test_a_socket_talks_and_a_stream_ticks(stack: Stack) -> None:
         lines = answer.iter_lines()
         seen = [next(lines) for _ in range(10)]
     assert answer.headers["Content-Type"].startswith("text/event-stream")
-    assert b"data: 0" in seen and b": still here" in seen
+    # What lies between is silence, too short for a heartbeat.
+    assert b"data: 0" in seen and b"data: 2" in seen and b": still here" not in seen
 
 
 def test_they_end_soon_after_sigterm(stack: Stack) -> None:
@@ -136,6 +137,15 @@ def test_what_breaks_in_the_middle_ends_cleanly_and_is_counted(stack: Stack) -> 
         assert answer.content.endswith(b"data: 1\n\n")
     assert stack.get("/ext/status")["extensions"]["lab"]["metrics"]["errors_total"] == 2
     assert stack.get("/ext/lab/")["text"] == "Salut"
+
+
+def test_a_socket_that_would_end_the_process_ends_itself(stack: Stack) -> None:
+    process = stack.programs["web"].process
+    client = websocket(stack, "/ext/lab/ws/exit")
+    client.send("x")
+    assert close_code(client) == 1011
+    assert stack.get("/ext/lab/")["text"] == "Salut"
+    assert process is not None and process.poll() is None
 
 
 def test_two_web_processes_say_the_same(stack: Stack) -> None:

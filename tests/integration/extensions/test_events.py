@@ -39,6 +39,10 @@ def listen():
 def subscribe():
     context.events.subscribe("a", print)
 
+@page.get("/late")
+def late():
+    context.routes.websocket("/late")
+
 @page.get("/start")
 def start():
     async def work():
@@ -69,7 +73,8 @@ def test_an_event_is_stored_in_the_extension_s_name_and_starts_tasks(shop: Api) 
     assert shop.get(f"/runs?task_id={task['id']}")["total"] == 2
 
 
-def test_a_stream_gives_what_comes_and_heartbeats(shop: Api) -> None:
+def test_a_stream_gives_what_comes_and_heartbeats(shop: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.http.streams.QUIET_SECONDS", 0.0)
     event_id = shop.post("/ext/shop/plain/shop.sent")["id"]
     text = shop.send("GET", "/ext/shop/listen", expect=200).get_data(as_text=True)
     assert text.endswith(f"id: {event_id}\n\n: still here\n\n")
@@ -83,8 +88,12 @@ def test_a_topic_that_is_none_is_refused(shop: Api) -> None:
 
 @pytest.mark.parametrize("path", ["/ext/shop/subscribe", "/ext/shop/start"])
 def test_what_belongs_to_the_worker_side_is_refused_elsewhere(shop: Api, path: str) -> None:
-    assert "worker side" in shop.get(path, expect=503)["message"]
+    assert "worker side" in shop.get(path, expect=409)["message"]
 
 
 def test_tasks_of_the_cluster_are_listed_anywhere(shop: Api) -> None:
     assert shop.get("/ext/shop/tasks") == {"tasks": []}
+
+
+def test_a_socket_that_is_declared_in_a_view_is_a_defect(shop: Api) -> None:
+    assert shop.get("/ext/shop/late", expect=500)["details"]["error_type"] == "RuntimeError"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from app.telemetry import attach, detach
 from tests.fakes.extensions import write_extension
 from tests.integration.api.conftest import Api
 from tests.integration.extensions.conftest import LAB, Serve
@@ -66,7 +68,7 @@ def test_every_refusal_has_the_one_shape(
 @pytest.mark.parametrize(
     ("path", "error_type"),
     # each row: a defect of the extension, and its type
-    [("/ext/lab/boom", "RuntimeError"), ("/ext/lab/odd", "RequestRefused")],
+    [("/ext/lab/boom", "RuntimeError"), ("/ext/lab/odd", "ValueError")],
 )
 def test_a_defect_names_the_extension_and_hides_the_rest(serve: Serve, path: str, error_type: str) -> None:
     api = serve(LAB, ORDINAUT_ENV="production", ORDINAUT_AUTH="off")
@@ -91,7 +93,9 @@ def test_a_failed_extension_answers_for_itself_alone(serve: Serve, tmp_path: Pat
     api = serve(tmp_path, LAB)
     body = api.get("/ext/sick/x", expect=500)
     assert (body["details"]["extension_id"], body["details"]["error_type"]) == ("sick", "ModuleNotFoundError")
-    assert api.get("/ext/sick/health", expect=503)["checks"] == {"load": "unhealthy"}
+    health = api.get("/ext/sick/health", expect=503)
+    assert health["checks"] == {"load": "unhealthy"}
+    assert health["errors"] == {"load": "ModuleNotFoundError: No module named 'nothing_like_this'"}
     assert api.get("/ext/lab/")["text"] == "Salut"
     assert api.get("/health")["status"] == "degraded"
 
@@ -337,3 +341,55 @@ def test_a_view_may_call_tools(
 
 def test_the_caller_is_who_asks(lab: Api) -> None:
     assert lab.get("/ext/lab/who")["agent"] == "local"
+
+
+def test_one_that_is_switched_off_is_not_there(serve: Serve, tmp_path: Path) -> None:
+    write_extension(tmp_path, "off", enabled=False)
+    api = serve(tmp_path)
+    for path in ("", "/x", "/health", "/static/page.css"):
+        assert api.get(f"/ext/off{path}", expect=404)["details"] == {"extension_id": "off"}
+
+
+def test_an_unhealthy_answer_is_no_error_of_the_extension(serve: Serve, tmp_path: Path) -> None:
+    write_extension(tmp_path, "shop", more="def health(self):\n    return {'database': 'away'}", grants=["ROUTES"])
+    api = serve(tmp_path)
+    body = api.get("/ext/shop/health", expect=503)
+    assert "errors" not in body
+    assert api.get("/ext/status")["extensions"]["shop"]["metrics"]["errors_total"] == 0
+
+
+def test_a_plain_request_to_a_socket_is_told_what_is_expected(lab: Api) -> None:
+    body = lab.get("/ext/lab/ws/echo/a", expect=400)
+    assert "it expects an upgrade" in body["details"]["issue"]
+
+
+CRASHING = """
+def crash():
+    raise RuntimeError("secret detail")
+
+def refuse():
+    context.routes.caller()
+    raise ToolFailed("No tea", type="out_of_tea")
+
+from ordinaut import ToolFailed
+context.tool_registry.register_tool("crash", crash, {"type": "object"})
+context.tool_registry.register_tool("refuse", refuse, {"type": "object"})
+"""
+
+
+def test_a_tool_that_crashes_is_its_extension_s_defect_and_told(serve: Serve, tmp_path: Path) -> None:
+    write_extension(tmp_path, "shop", routes=CRASHING)
+    api, told = serve(tmp_path), list[tuple[Any, Any]]()
+
+    def hear(event: str, facts: Mapping[str, Any]) -> None:
+        told.append((event, facts.get("extension")))
+
+    attach(hear)
+    try:
+        body = api.post("/tools/ext.shop.crash/invoke", {"arguments": {}}, expect=500)
+        api.post("/tools/ext.shop.refuse/invoke", {"arguments": {}}, expect=422)
+    finally:
+        detach(hear)
+    assert (body["message"], body["details"]["extension_id"]) == ("Extension execution failed", "shop")
+    assert body["details"]["error_type"] == "RuntimeError"
+    assert told.count(("extension.tool_crashed", "shop")) == 1

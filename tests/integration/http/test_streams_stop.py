@@ -70,3 +70,23 @@ def test_a_long_poll_answers_when_the_server_stops(server: subprocess.Popen[byte
             assert later.readline() == b": ok\n"
             server.send_signal(signal.SIGTERM)
         assert b'"timed_out":true' in connection.getresponse().read()
+
+
+def test_a_client_that_hangs_up_frees_its_slot_within_seconds(server: subprocess.Popen[bytes], port: int) -> None:
+    with ExitStack() as stack:
+        for _ in range(8):
+            assert stack.enter_context(get(port, "/runs/r1/stream")).readline() == b": ok\n"
+        for _ in range(4):
+            poll = stack.enter_context(closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)))
+            poll.request("GET", "/runs/r1/wait?timeout=50")
+        wait_for(lambda: _status(port, "/runs/r1/stream") == 503, what="every slot to be taken")
+        assert _status(port, "/runs/r1/stream") == 503
+    # Not by the heartbeat, which is sent after 10 seconds, nor by the end of the polls.
+    with ExitStack() as stack:
+        for _ in range(12):
+            wait_for(lambda: _begins(stack, port), seconds=6, what="a slot")
+
+
+def _begins(stack: ExitStack, port: int) -> bool:
+    """Whether one more stream could be opened; it stays open."""
+    return stack.enter_context(get(port, "/runs/r1/stream")).status == 200

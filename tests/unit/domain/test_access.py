@@ -99,10 +99,20 @@ def resealed(rows: list[AuditRow]) -> list[AuditRow]:
     return forged
 
 
+def unsealed(rows: list[AuditRow]) -> list[AuditRow]:
+    """A forger who writes rows as an installation without keys does."""
+    forged: list[AuditRow] = []
+    for row in changed(rows):
+        forged.append(Seal().row(row.number, row.entry, forged[-1].hash if forged else ""))
+    return forged
+
+
 TAMPERED: list[tuple[Callable[[list[AuditRow]], list[AuditRow]], int | None]] = [
     (lambda rows: rows, None),
     (changed, 3),
     (resealed, 1),
+    (unsealed, 1),
+    (lambda rows: [*rows[:3], *unsealed(rows)[3:]], 4),
     (lambda rows: [*rows[:2], *rows[3:]], 3),
     (lambda rows: rows[1:], 1),
     (lambda rows: [rows[1], rows[0], *rows[2:]], 1),
@@ -118,6 +128,16 @@ def test_the_chain_breaks_where_somebody_touched_it(
     seal = Seal((b"new", b"old"))
     broken, _ = first_break(tamper(chain(5, seal)), seal)
     assert (broken and broken.number) == at
+
+
+def test_rows_from_before_there_was_a_key_stand_where_somebody_says_how_many_they_are() -> None:
+    rows, seal = chain(2, Seal()), Seal((b"new",))
+    assert first_break(rows, Seal())[0] is None
+    rows.append(seal.row(3, replace(rows[0].entry, target="3"), rows[-1].hash))
+    assert [
+        broken and broken.number for broken, _ in (first_break(rows, seal), first_break(rows, seal, unsealed=1))
+    ] == [1, 2]
+    assert first_break(rows, seal, unsealed=2)[0] is None
 
 
 def test_a_chain_holds_when_its_key_was_rotated() -> None:

@@ -51,7 +51,7 @@ def test_the_built_ins_come_first_and_keep_their_ids(tmp_path: Path) -> None:
 BROKEN = [
     # each row: the manifest as it stands, the module, and words of the reason
     ("{", "x = 1", "not JSON"),
-    ("[]", "x = 1", "must be an object"),
+    ("[]", "x = 1", "extension.json is not valid: it must be an object"),
     ('{"id": "shop", "name": "Shop"}', "x = 1", "version"),
     ('{"id": "Shop", "name": "Shop", "version": "1"}', "x = 1", "id"),
     ('{"id": "status", "name": "Shop", "version": "1"}', "x = 1", "id"),
@@ -81,6 +81,7 @@ def test_what_cannot_be_used_is_a_record_with_its_reason(
 def test_a_path_that_is_not_there_is_a_record(tmp_path: Path) -> None:
     record = found(tmp_path / "nothing here")["nothing_here"]
     assert record.failure is not None and record.failure.error_type == "FileNotFoundError"
+    assert record.failure.message == "There is nothing at nothing here, which ORDINAUT_EXT_PATHS names"
     assert str(tmp_path) not in record.failure.message
 
 
@@ -89,12 +90,28 @@ def test_an_extension_that_is_switched_off_is_shown(tmp_path: Path) -> None:
     assert found(tmp_path)["shop"].state is State.DISABLED
 
 
-@pytest.mark.parametrize("what", ["", "extension.json", "extension.py"])
+@pytest.mark.parametrize("what", ["", "extension.json", "extension.py", "views.py", "parts", "parts/page.html"])
 def test_a_place_that_everybody_may_write_to_is_refused(tmp_path: Path, what: str) -> None:
     home = write_extension(tmp_path, "shop")
+    (home / "parts").mkdir()
+    for file in ("views.py", "parts/page.html"):
+        (home / file).touch()
     (home / what).chmod(0o777)
     record = found(home)["shop"]
     assert record.failure is not None and record.failure.error_type == "PlaceRefused"
+
+
+def test_a_way_that_everybody_may_bend_is_refused(tmp_path: Path) -> None:
+    way = tmp_path / "way"
+    way.mkdir()
+    home = write_extension(way, "shop")
+    (home / ".#lock").symlink_to("nobody@nowhere")
+    assert found(home)["shop"].failure is None
+    way.chmod(0o777)
+    record = found(home)["shop"]
+    assert record.failure is not None and record.failure.error_type == "PlaceRefused"
+    way.chmod(0o1777)
+    assert found(home)["shop"].failure is None, "there nobody may move what is another's"
 
 
 def test_a_place_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

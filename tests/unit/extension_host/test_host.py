@@ -130,7 +130,11 @@ def test_it_gets_what_it_asks_for_as_far_as_it_is_allowed(tmp_path: Path) -> Non
         # each row: what was granted, what the code does, and the capability it takes
         (["ROUTES"], "context.tool_registry", "TOOLS"),
         (["TOOLS"], "context.routes", "ROUTES"),
-        (["TOOLS"], "context.events", "EVENTS_PUB"),
+        (["ROUTES"], "context.events.publish('a', {})", "EVENTS_PUB"),
+        (["ROUTES"], "context.events.subscribe('a', print)", "EVENTS_SUB"),
+        (["ROUTES"], "context.events.unsubscribe('a')", "EVENTS_SUB"),
+        (["ROUTES"], "context.events.listen('a')", "EVENTS_SUB"),
+        (["ROUTES"], "context.events.recent('a')", "EVENTS_SUB"),
         (["EVENTS_SUB"], "context.events.publish('a', {})", "EVENTS_PUB"),
         (["EVENTS_PUB"], "context.events.subscribe('a', print)", "EVENTS_SUB"),
         (["EVENTS_PUB"], "context.events.listen('a')", "EVENTS_SUB"),
@@ -184,6 +188,12 @@ def test_a_failed_setup_leaves_no_tools_behind(tmp_path: Path) -> None:
         'context.tool_registry.register_tool("hi", 5, {"type": "object"})',
         'context.tool_registry.register_tool("hi", print, {"type": "string"})',
         'context.tool_registry.register_tool("hi there", print, {"type": "object"})',
+        'context.tool_registry.register_tool("ext.shop.hi", print, {"type": "object"})',
+        'context.tool_registry.register_tool("a.b", print, {"type": "object"})',
+        'context.tool_registry.register_tool("Hi", print, {"type": "object"})',
+        'context.tool_registry.register_tool("hi", print, {"type": "object", "required": ["x"]}, examples=[{}])',
+        'context.tool_registry.register_tool("hi", lambda y: y, {"type": "object", "required": ["x"]})',
+        'context.tool_registry.register_tool("hi", lambda x, /: x, {"type": "object", "required": ["x"]})',
         TOOL + TOOL,
     ],
 )
@@ -192,11 +202,29 @@ def test_a_tool_that_cannot_be_used_is_refused(tmp_path: Path, code: str) -> Non
     assert World([tmp_path]).host.load("shop").failure.error_type == "ValueError"  # type: ignore[union-attr]
 
 
-def test_a_tool_cannot_take_the_name_of_another_s(tmp_path: Path) -> None:
-    routes = 'context.tool_registry.register_tool("ext.other.hi", print, {"type": "object"})'
-    write_extension(tmp_path, "shop", routes=routes)
+@pytest.mark.parametrize(
+    "func",
+    # each row: a function that can take what the schema requires
+    ["lambda x: x", "lambda *, x: x", "lambda **all: all", "lambda x, call: x", "dict", "lambda x, y=1: x"],
+)
+def test_a_function_that_takes_what_is_required_is_registered(tmp_path: Path, func: str) -> None:
+    schema = {"type": "object", "required": ["x"]}
+    write_extension(
+        tmp_path,
+        "shop",
+        routes=f'context.tool_registry.register_tool("hi", {func}, {schema}, examples=[{{"x": 1}}])',
+    )
     world = World([tmp_path])
-    assert [tool.name for tool in world.tools.all()] == ["ext.shop.ext.other.hi"]
+    assert [tool.examples for tool in world.tools.all()] == [({"x": 1},)]
+
+
+def test_an_option_that_there_is_not_is_refused_by_name(tmp_path: Path) -> None:
+    write_extension(
+        tmp_path, "shop", routes='context.tool_registry.register_tool("hi", dict, {"type": "object"}, readonly=True)'
+    )
+    failure = World([tmp_path]).host.load("shop").failure  # type: ignore[union-attr]
+    assert failure is not None
+    assert (failure.error_type, "readonly; ToolOptions has description" in failure.message) == ("TypeError", True)
 
 
 def test_extensions_that_look_at_each_other_s_tools_do_not_wait_for_ever(tmp_path: Path) -> None:
@@ -230,3 +258,21 @@ def test_a_tool_of_the_platform_cannot_be_hidden(tmp_path: Path) -> None:
     world = World([])
     world.tools.add(Tool(name="data.set", description="x", schema={"type": "object"}, run=lambda call: None))
     assert world.tools.get("data.set").description == "x"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        # each row: what would be there in one process only, once setup is over
+        'context.tool_registry.register_tool("late", lambda: None, {"type": "object"})',
+        'context.routes.websocket("/late")',
+    ],
+)
+def test_nothing_is_registered_once_setup_is_over(tmp_path: Path, code: str) -> None:
+    write_extension(tmp_path, "shop", routes=TOOL)
+    world = World([tmp_path])
+    world.host.load("shop")
+    context = world.host.live("shop").context  # type: ignore[union-attr]
+    with pytest.raises(RuntimeError, match=r"in setup\(\)"):
+        exec(code, {"context": context})
+    assert [tool.name for tool in world.tools.all()] == ["ext.shop.hi"]

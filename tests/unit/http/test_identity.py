@@ -17,6 +17,7 @@ from app.http.identity import (
     is_public,
     require,
     require_extension_scope,
+    still_valid,
 )
 from config.access import PROTECTABLE
 from ordinaut import Caller
@@ -39,8 +40,8 @@ class FakeBearers:
             raise Unauthorized
         return TOKENS[bearer]
 
-    def is_active(self, agent_id: str) -> bool:
-        return True
+    def agent(self, agent_id: str) -> Caller:
+        return next(one for one in TOKENS.values() if one.agent_id == agent_id)
 
     def ticket_caller(self, ticket: str) -> Caller:
         return self.caller(ticket)
@@ -214,3 +215,26 @@ def test_the_setting_knows_the_same_routes() -> None:
 
 def test_outside_of_a_request_one_is_local() -> None:
     assert identity() == Caller("local", frozenset({"admin"}))
+
+
+@pytest.mark.parametrize(
+    ("scopes", "stays"),
+    [
+        ({"ext:shop:routes", "tasks:read"}, True),
+        ({"ext:shop:routes", "tasks:read", "runs:read"}, True),
+        ({"admin"}, True),
+        # one of those it came with was taken away
+        ({"ext:shop:routes"}, False),
+        (set(), False),
+    ],
+)
+@pytest.mark.parametrize("how", ["token", "ticket"])
+def test_a_stream_ends_when_a_scope_is_lost(
+    monkeypatch: pytest.MonkeyPatch, scopes: set[str], stays: bool, how: str
+) -> None:
+    monkeypatch.setattr("app.http.identity.LOOK_SECONDS", 0.0)
+    asked = {"headers": {"Authorization": "Bearer shop"}} if how == "token" else {"query_string": {"ticket": "shop"}}
+    with app_with(jwt=True, require_scopes=False).test_request_context("/probe/shop/x", **asked):
+        welcome = still_valid()
+    monkeypatch.setitem(TOKENS, "shop", Caller("ana", frozenset(scopes)))
+    assert welcome() is stays

@@ -55,3 +55,18 @@ def test_forwarded_addresses_are_believed_as_far_as_was_set(
 ) -> None:
     settings = FakeSettings(rate_limit="2/minute", proxy_hops=hops)
     assert statuses(make_app(World(settings=settings)).test_client(), forwarded) == expected
+
+
+@pytest.mark.parametrize(
+    ("peers", "expected"),
+    [
+        # one line has all the addresses of its 64 bits
+        (["2001:db8:1:2::1", "2001:db8:1:2::2", "2001:db8:1:2:ffff:ffff:ffff:ffff"], [200, 200, 429]),
+        (["2001:db8:1:2::1", "2001:db8:1:3::1", "2001:db8:1:4::1"], [200, 200, 200]),
+        # IPv4 on a socket of both kinds
+        (["::ffff:192.0.2.1", "::ffff:192.0.2.2", "::ffff:192.0.2.3"], [200, 200, 200]),
+    ],
+)
+def test_ipv6_is_counted_by_line(peers: list[str], expected: list[int]) -> None:
+    client = make_app(World(settings=LIMIT)).test_client()
+    assert [client.get("/runs", environ_overrides={"REMOTE_ADDR": peer}).status_code for peer in peers] == expected

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from tests.fakes.http_app import make_app
+from tests.fakes.http_app import FakeSettings, World, make_app
 
 
 @pytest.fixture
@@ -120,3 +120,31 @@ def test_writes_from_here_are_let_through(client: FlaskClient, headers: dict[str
 def test_a_body_may_be_as_long_as_the_limit_says(client: FlaskClient) -> None:
     body = b'{"title": "x"}'.ljust(4096)
     assert client.post("/probes/body", data=body, content_type="application/json").status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("host", "peer", "status"),
+    [
+        ("localhost:8080", "127.0.0.1", 201),
+        ("127.0.0.1", "127.0.0.1", 201),
+        ("[::1]:8080", "::1", 201),
+        ("ordinaut.localhost", "127.0.0.1", 201),
+        # a page whose name was made to point here
+        ("pages.example", "127.0.0.1", 403),
+        ("localhost.pages.example:8080", "127.0.0.1", 403),
+        ("10.0.0.7", "::1", 403),
+        # another machine, which the operator lets in on purpose
+        ("tasks.lan", "10.0.0.8", 201),
+    ],
+)
+def test_without_tokens_a_browser_here_must_call_this_machine_its_own(host: str, peer: str, status: int) -> None:
+    client = make_app(World(settings=FakeSettings(production=False))).test_client()
+    sent = {"headers": {"Host": host, "Origin": f"http://{host}"}, "environ_base": {"REMOTE_ADDR": peer}}
+    assert client.post("/probes/body", json={"title": "x"}, **sent).status_code == status
+    assert client.get("/health/live", **sent).status_code == 200
+
+
+@pytest.mark.parametrize("settings", [{"production": True}, {"production": False, "proxy_hops": 1}])
+def test_behind_a_proxy_and_in_production_any_name_will_do(settings: dict[str, Any]) -> None:
+    client = make_app(World(settings=FakeSettings(**settings))).test_client()
+    assert client.post("/probes/body", json={"title": "x"}, headers={"Host": "pages.example"}).status_code == 201

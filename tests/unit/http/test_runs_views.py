@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from flask.testing import FlaskClient
 
 from app.http.streams import Slots
@@ -148,10 +149,15 @@ class TestStream:
         assert by_query == by_header
         assert by_query.count("id: ") == 1
 
-    def test_silence_is_filled_with_comments(self) -> None:
+    @pytest.mark.parametrize(("quiet", "comments"), [(0.0, 1), (10.0, 0)])
+    def test_silence_is_filled_with_comments(
+        self, monkeypatch: pytest.MonkeyPatch, quiet: float, comments: int
+    ) -> None:
+        monkeypatch.setattr("app.http.streams.QUIET_SECONDS", quiet)
         hub = ScriptedHub(lambda: "timeout")
         text = client_of(FakeRuns(run_row()), hub=hub).get("/runs/r1/stream").text
-        assert text.endswith("\n\n: still here\n\n")
+        assert text.endswith("\n\n" + ": still here\n\n" * comments)
+        assert text.count("still here") == comments
 
     def test_streams_leave_a_quarter_of_the_threads_free(self) -> None:
         app = make_app(World(runs=FakeRuns(run_row()), settings=FakeSettings(web_threads=4)))

@@ -8,6 +8,7 @@ import pytest
 
 from app.domain.texts import all_of, any_of, joined, t, tn
 from app.languages.catalogue import Catalogue, extension_catalogue, platform_catalogue
+from app.languages.memory import Memory
 
 INSIDE = t("the result is larger than {limit} characters", limit=7)
 
@@ -83,3 +84,10 @@ def test_an_extension_may_say_it_in_its_own_words(tmp_path: Path, catalogue: Cat
     assert own.say("Run not found", "ro") == "Rularea nu a fost găsită"
     assert own.say("Task not found", "ru") == "Задача не найдена"
     assert catalogue.say("Task not found", "ro") == "Sarcina nu a fost găsită"
+
+
+def test_texts_too_long_to_be_ours_are_not_kept() -> None:
+    memory = Memory([("It did not answer within {seconds} s", None)])
+    assert memory.recall("x" * 100_000) is None
+    assert memory._remembered.cache_info().currsize == 0
+    assert memory.recall("It did not answer within 3 s") is not None

@@ -8,7 +8,9 @@ import sys
 import pytest
 
 import ordinaut
+from app.http.errors import KINDS
 from ordinaut import Caller, Capability, CapabilityDenied, Extension, RequestRefused
+from ordinaut.errors import CODES
 
 PRIVATE = ("flask", "celery", "sqlalchemy", "redis", "pydantic", "app", "config", "workers")
 
@@ -60,3 +62,9 @@ def test_the_refusals_tell_what_is_missing() -> None:
 )
 def test_scopes_are_exact(scopes: set[str], may: bool) -> None:
     assert Caller("a", frozenset(scopes)).may("ext:shop:routes") is may
+
+
+def test_a_refusal_has_a_code_of_the_api() -> None:
+    assert set(CODES) == set(KINDS) - {"internal_error"}
+    with pytest.raises(ValueError, match="there are bad_request, unauthorized"):
+        RequestRefused("no_such_code")

@@ -12,6 +12,7 @@ import pytest
 from flask import Blueprint, Response
 
 from app.domain.events import TopicPattern
+from app.http.errors import KINDS
 from ordinaut import (
     Capability,
     CapabilityDenied,
@@ -24,7 +25,9 @@ from ordinaut import (
     ToolCall,
     ToolFailed,
 )
+from ordinaut.errors import CODES
 from ordinaut.testing import Harness
+from ordinaut.testing.harness import STATUSES
 from ordinaut.testing.patterns import matches
 
 TEXT = {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}
@@ -180,3 +183,23 @@ def test_the_harness_loads_nothing_of_the_platform() -> None:
     code = f"import sys, ordinaut.testing; print([name for name in {names} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_listening_refuses_an_id_that_is_none_when_it_is_called() -> None:
+    with Harness(Sample()) as harness:
+        with pytest.raises(RequestRefused):
+            harness.context.events.listen("sample.*", "yesterday")
+        ids = [harness.publish("sample.it", {}).id for _ in range(12)]
+        assert [one.id for one in harness.context.events.listen("sample.*", ids[8]) if one] == ids[9:]
+
+
+def test_nothing_is_registered_once_setup_is_over() -> None:
+    with Harness(Sample()) as harness:
+        with pytest.raises(RuntimeError, match=r"in setup\(\)"):
+            harness.context.tool_registry.register_tool("late", lambda: None, {"type": "object"})
+        with pytest.raises(RuntimeError, match=r"in setup\(\)"):
+            harness.context.routes.websocket("/late")
+
+
+def test_it_refuses_under_the_statuses_of_the_platform() -> None:
+    assert {code: KINDS[code].status for code in CODES} == STATUSES

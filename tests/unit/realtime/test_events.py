@@ -13,10 +13,11 @@ import pytest
 from app.bus.memory import MemoryBus
 from app.domain.clock import SystemClock
 from app.domain.errors import Unavailable
-from app.domain.events import GAP, Draft, TopicPattern
+from app.domain.events import GAP, Draft, TopicPattern, position_of
 from app.realtime import events as hub_module
 from app.realtime.events import EventHub, Listener
 from app.services.publishing import Publisher, Triggers
+from tests.fakes.events import MemoryEventStore
 from tests.fakes.stores import MemoryUnitsOfWork
 from tests.servers import wait_for
 
@@ -144,6 +145,20 @@ def test_a_place_that_is_not_there_is_told(world: World, last_id: str, reason: s
     assert gap is not None and (gap.topic, gap.data["reason"], gap.data["after"]) == (GAP, reason, last_id)
     world.publish(n=3)
     assert numbers(listener, 2 if newest else 1) == ([2, 3] if newest else [3])
+
+
+def test_history_that_is_deleted_while_it_is_read_is_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, *_, last = [world.publish(n=number) for number in range(4)]
+    after = MemoryEventStore.after
+
+    def deleted_first(store: MemoryEventStore, *asked: Any) -> Any:
+        store.trim(position_of(last), 10)
+        return after(store, *asked)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MemoryEventStore, "after", deleted_first)
+        told = list(islice(world.listen(last_id=first), 2))
+    assert [event and event.topic for event in told] == [GAP, "a.b"]
 
 
 def test_listeners_end_soon_after_the_process_is_told_to_stop(world: World) -> None:

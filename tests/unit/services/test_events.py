@@ -10,10 +10,12 @@ from app.domain.access import LOCAL
 from app.domain.errors import Forbidden
 from app.domain.events import Draft, TopicPattern
 from app.domain.scopes import READ_ALL
+from app.domain.triggers import TriggerRow
 from app.services.lifecycle import check_may_hear
 from app.services.maintenance import PURGE_BATCH, EventUpkeep
 from app.services.publishing import Publisher, Triggers
 from ordinaut import Caller
+from tests.fakes.events import MemoryEventStore
 from tests.fakes.rows import a_task
 from tests.fakes.stores import MemoryUnitsOfWork
 from tests.fakes.task_world import TurnedClock
@@ -52,6 +54,33 @@ def test_a_pattern_without_the_platform_means_all_the_rest() -> None:
     pattern = TopicPattern.parse("**").without_platform()
     assert pattern.matches("shop.run.failed")
     assert not any(pattern.matches(topic) for topic in ("run.failed", "task.created", "extension.failed", "ordinaut.x"))
+
+
+def test_triggers_are_read_anew_only_where_something_has_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    units, triggers, wanted = MemoryUnitsOfWork(), Triggers(), ["shop.*"]
+    read: list[TriggerRow] = []
+
+    def rows(store: MemoryEventStore) -> list[TriggerRow]:
+        read.append(TriggerRow("t", "event", "shop.*"))
+        return read[-1:]
+
+    monkeypatch.setattr("app.services.publishing.INTERESTS_SECONDS", -1.0)
+    monkeypatch.setattr(MemoryEventStore, "interests", lambda store: list(wanted))
+    monkeypatch.setattr(MemoryEventStore, "triggers", rows)
+
+    def look(times: int) -> int:
+        read.clear()
+        for _ in range(times):
+            with units() as unit:
+                triggers.look(unit.events)
+        return len(read)
+
+    assert look(3) == 1
+    wanted.append("bank.*")
+    assert look(3) == 1 and len(triggers.index.interests) == 2
+    with units() as unit:
+        unit.events.triggers_changed()
+    assert look(3) == 1
 
 
 def test_old_events_are_deleted_in_batches() -> None:

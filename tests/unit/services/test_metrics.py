@@ -237,6 +237,8 @@ def test_runs_that_end_without_a_worker_are_counted(started: MetricsService) -> 
 def test_what_fails_in_an_extension_where_nobody_asked_is_counted(started: MetricsService) -> None:
     emit("extension.handler_failed", extension="shop", event_id="1-0", error=KeyError("price"))
     assert shown(started)["extension_errors_total[shop][(handler)][KeyError]"] == 1
+    emit("extension.tool_crashed", extension="shop", tool="ext.shop.pay", error=KeyError("price"))
+    assert shown(started)["extension_errors_total[shop][(tool)][KeyError]"] == 1
 
 
 @pytest.mark.parametrize(
