@@ -1,7 +1,8 @@
 """Requests a second of the real web process against a bare Flask view that returns the same bytes.
 
 Both run under gunicorn, gthread, one worker, the same number of threads, and take turns; `wrk` loads each with 16
-connections. Rate limits are on and set too high to refuse. The bare view builds the same answer with Flask's own JSON.
+connections. Ours counts metrics, asks for a token (`ORDINAUT_AUTH=jwt`; `--auth off` does without) and has rate limits,
+set too high to refuse. The bare view builds the same answer with Flask's own JSON.
 """
 
 from __future__ import annotations
@@ -54,8 +55,9 @@ def bare() -> Flask:
 class Loader:
     """`wrk` and the sides it loads: a name and a base address each."""
 
-    def __init__(self, scene: Stage, seconds: int) -> None:
+    def __init__(self, scene: Stage, seconds: int, bearer: str) -> None:
         self._seconds = seconds
+        self._bearer = bearer
         self._script = scene.folder / "post.lua"
         self._script.write_text(
             f'wrk.method = "POST"\nwrk.body = [[{json.dumps(BODY)}]]\n'
@@ -65,7 +67,8 @@ class Loader:
     def load(self, base: str, name: str) -> tuple[float, float, float]:
         """Requests a second, p50 and p99 in ms; answers that are no success end the bench."""
         method, path = name.split()
-        more = ["-s", str(self._script)] if method == "POST" else []
+        more = ["-H", f"Authorization: Bearer {self._bearer}"] if self._bearer else []
+        more += ["-s", str(self._script)] if method == "POST" else []
         done = subprocess.run(
             ["wrk", "-t1", "-c16", f"-d{self._seconds}s", "--latency", *more, base + path],
             capture_output=True,
@@ -85,9 +88,11 @@ def _milliseconds(text: str, share: str) -> float:
     return float(found[1]) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[found[2]]
 
 
-def _ask(base: str, method: str, path: str, body: Any = None) -> Any:
+def _ask(base: str, method: str, path: str, body: Any = None, *, bearer: str = "") -> Any:
     data = None if body is None else json.dumps(body).encode()
     headers = {"Content-Type": "application/json"}
+    if bearer:
+        headers["Authorization"] = f"Bearer {bearer}"
     asked = urllib.request.Request(base + path, data=data, method=method, headers=headers)
     with urllib.request.urlopen(asked, timeout=10) as answer:
         return json.load(answer)
@@ -100,23 +105,35 @@ def _answers(base: str) -> bool:
         return False
 
 
-def _sides(scene: Stage) -> dict[str, str]:
-    """Start both; their addresses."""
+def _log_in(scene: Stage, base: str, auth: str) -> str:
+    """An access token of a new admin; none where nobody asks for one."""
+    if auth == "off":
+        return ""
+    command = [sys.executable, "bin/ordinaut", "agent", "create", "bench", "--json"]
+    made = subprocess.run(command, env=scene.env | {"ORDINAUT_AUTH": auth}, check=True, capture_output=True, timeout=60)
+    shown = {name: json.loads(made.stdout)[name] for name in ("agent_id", "agent_secret")}
+    return str(_ask(base, "POST", "/agents/auth/token", shown)["access_token"])
+
+
+def _sides(scene: Stage, auth: str) -> tuple[dict[str, str], str]:
+    """Start both; their addresses, and the token for ours."""
     ports = {"ours": free_port(), "bare": free_port()}
     store(scene.units, [make_task(schedule_kind="manual", tags=("a", "b"), title=f"Task {n}") for n in range(200)])
     scene.start(
         *("bin/ordinaut", "web"),
         PORT=str(ports["ours"]),
+        ORDINAUT_AUTH=auth,
         ORDINAUT_RATE_LIMIT="1000000/minute",
         ORDINAUT_WEB_THREADS=str(THREADS),
         LOG_LEVEL="INFO",
     )
     sides = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
     until(scene, lambda: _answers(sides["ours"]), "our web process")
+    bearer = _log_in(scene, sides["ours"], auth)
     answers = {}
     for name in GOALS:
         method, path = name.split()
-        answers[name] = _ask(sides["ours"], method, path, BODY if method == "POST" else None)
+        answers[name] = _ask(sides["ours"], method, path, BODY if method == "POST" else None, bearer=bearer)
     (scene.folder / "answers.json").write_text(json.dumps(answers))
     scene.start(
         *("-m", "gunicorn", "--worker-class", "gthread", "--workers", "1", "--threads", str(THREADS)),
@@ -124,18 +141,23 @@ def _sides(scene: Stage) -> dict[str, str]:
         BENCH_ANSWERS=str(scene.folder / "answers.json"),
     )
     until(scene, lambda: _answers(sides["bare"]), "the bare view")
-    return sides
+    return sides, bearer
 
 
 def main() -> None:
     """Print the table."""
-    asked = arguments(__doc__, seconds={"type": int, "default": 2, "help": "length of each load"})
+    asked = arguments(
+        __doc__,
+        seconds={"type": int, "default": 2, "help": "length of each load"},
+        auth={"choices": ("jwt", "off"), "default": "jwt", "help": "whether our side asks who is calling"},
+    )
     if shutil.which("wrk") is None:
         sys.exit("This bench needs wrk: apt-get install wrk")
     rows: list[tuple[object, ...]] = []
     for database in asked.database:
         with stage(database) as scene:
-            sides, loader = _sides(scene), Loader(scene, asked.seconds)
+            sides, bearer = _sides(scene, asked.auth)
+            loader = Loader(scene, asked.seconds, bearer)
             for name, goal in GOALS.items():
                 rows.append((name, database, *_compare(loader, sides, name, goal)))
     head = ["request", "database", "ours/s", "bare/s", "ratio", "goal", "p99 ms", "bare p99 ms", "p99 ratio", "met"]

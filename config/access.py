@@ -19,7 +19,7 @@ _KNOWN = re.compile(
     re.IGNORECASE,
 )
 _PEM = re.compile(r"-----BEGIN [A-Z ]+-----.+?-----END [A-Z ]+-----", re.DOTALL)
-PROTECTABLE = (
+PUBLIC_ROUTES = (
     "/health",
     "/docs",
     "/ext/status",
@@ -27,6 +27,7 @@ PROTECTABLE = (
     "/ext/mcp_http/meta",
     "/ext/webui/",
 )
+"""Open whatever the mode; `ORDINAUT_PROTECTED_ROUTES` names those that are not to be."""
 
 
 def _keys(text: str) -> tuple[str, ...]:
@@ -51,14 +52,14 @@ def _networks(text: str) -> tuple[str, ...]:
 
 def _routes(text: str) -> tuple[str, ...]:
     words = _words(text)
-    if not set(words) <= set(PROTECTABLE):
+    if not set(words) <= set(PUBLIC_ROUTES):
         raise ValueError
     return words
 
 
 KEYS = Parser("list of keys", _keys, "keys of at least 32 random bytes separated by commas, the newest first", True)
 NETWORKS = Parser("list of networks", _networks, "addresses and CIDR networks separated by commas, such as `10.0.0.5`")
-ROUTES = Parser("list of routes", _routes, "some of " + ", ".join(PROTECTABLE))
+ROUTES = Parser("list of routes", _routes, "some of " + ", ".join(PUBLIC_ROUTES))
 
 AUTH = Setting(
     "ORDINAUT_AUTH",

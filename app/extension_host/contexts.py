@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar, Unpack
 
 from app.domain.access import extension_caller, sees_all
@@ -18,30 +18,12 @@ from app.extension_host.tools import info_of, tool_of
 from app.extension_host.voice import Voice
 from app.languages.catalogue import LANGUAGES
 from ordinaut import Caller, Capability, Event, RequestRefused, TaskInfo, Tool, ToolInfo
+from ordinaut.awaited import Done, EventId
 from ordinaut.contexts import Handler, RoutesContext, ToolOptions
 
 D = TypeVar("D")
 Grants = frozenset[Capability]
 EVENTS = frozenset({Capability.EVENTS_PUB, Capability.EVENTS_SUB})
-
-
-class Done:
-    """An awaitable that has been done already."""
-
-    def __await__(self) -> Generator[None, None, None]:
-        """Nothing is left to wait for."""
-        yield from ()
-
-
-class EventId(str):
-    """An event's id, which may be awaited and is itself then."""
-
-    __slots__ = ()
-
-    def __await__(self) -> Generator[None, None, str]:
-        """The id as a plain string."""
-        yield from ()
-        return str(self)
 
 
 class GrantedTools:

@@ -14,6 +14,7 @@ from app.domain.access import LOCAL as LOCAL_CALLER
 from app.domain.access import NOBODY, limited
 from app.domain.errors import Forbidden, OrdinautError, Unauthorized
 from app.domain.scopes import OF_EXTENSION, PUBLIC, SIGNED_IN, claimed, routes_of
+from config.access import PUBLIC_ROUTES
 from ordinaut import Caller
 
 LOCAL = LOCAL_CALLER.agent_id
@@ -21,15 +22,6 @@ LOCAL = LOCAL_CALLER.agent_id
 SCOPES_HEADER = "X-Scopes"
 TICKET = "ticket"
 """The query parameter that opens a stream in place of a header, which browsers cannot send there."""
-PUBLIC_ROUTES = (
-    "/health",
-    "/docs",
-    "/ext/status",
-    "/ext/observability/metrics",
-    "/ext/mcp_http/meta",
-    "/ext/webui/",
-)
-"""Open whatever the mode; `ORDINAUT_PROTECTED_ROUTES` names those that are not to be."""
 LOOK_SECONDS = 4.0
 """How often a long stream looks whether its caller may still be there."""
 _KEY = "ordinaut.access"

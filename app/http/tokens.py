@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, cast
 
 import jwt
@@ -22,6 +24,9 @@ ISSUER = "ordinaut"
 ACCESS, REFRESH = "access", "refresh"
 LONGEST = 4096
 """Characters of a token that are read."""
+LEEWAY_SECONDS = 5
+"""Clocks of machines differ by moments."""
+_REMEMBERED = 1024
 _TYPES = {ACCESS: "at+jwt", REFRESH: "rt+jwt"}
 _KEY = "ordinaut.tokens"
 
@@ -36,6 +41,12 @@ class Tokens:
     scopes: list[str]
 
 
+@dataclass(frozen=True, slots=True)
+class _Desk:
+    access_seconds: int
+    verified: Callable[[str, tuple[str, ...]], TokenClaims]
+
+
 def configure_tokens(app: Flask, ring: KeyRing, *, access_seconds: int) -> None:
     """Sign with the newest key of the ring, and take no other algorithm than its own."""
     app.config.update(
@@ -47,15 +58,15 @@ def configure_tokens(app: Flask, ring: KeyRing, *, access_seconds: int) -> None:
         JWT_DECODE_ISSUER=ISSUER,
         JWT_ENCODE_AUDIENCE=ISSUER,
         JWT_DECODE_AUDIENCE=ISSUER,
-        # Clocks of machines differ by moments.
-        JWT_DECODE_LEEWAY=5,
+        JWT_DECODE_LEEWAY=LEEWAY_SECONDS,
         JWT_ACCESS_TOKEN_EXPIRES=timedelta(seconds=access_seconds),
     )
     manager = JWTManager(app)
     manager.encode_key_loader(lambda _identity: ring.newest.signing)
     manager.additional_headers_loader(lambda _identity: {"kid": ring.newest.kid})
     manager.decode_key_loader(lambda header, _payload: ring.verifying(header))
-    app.extensions[_KEY] = access_seconds
+    # A signature that was good stays good; what ends a token before its time is asked anew by `app.services.auth`.
+    app.extensions[_KEY] = _Desk(access_seconds, lru_cache(_REMEMBERED)(_verified))
 
 
 def issue(granted: Granted) -> Tokens:
@@ -72,7 +83,7 @@ def issue(granted: Granted) -> Tokens:
         additional_claims={**claims, "jti": session.refresh_jti},
         additional_headers={"typ": _TYPES[REFRESH]},
     )
-    return Tokens(access, refresh, cast(int, current_app.extensions[_KEY]), scopes)
+    return Tokens(access, refresh, _desk().access_seconds, scopes)
 
 
 def read(token: str, *kinds: str) -> TokenClaims:
@@ -83,12 +94,22 @@ def read(token: str, *kinds: str) -> TokenClaims:
     """
     if not token or len(token) > LONGEST:
         raise Unauthorized
+    claims = _desk().verified(token, kinds)
+    if claims.expires_at + timedelta(seconds=LEEWAY_SECONDS) <= datetime.now(UTC):
+        raise Unauthorized
+    return claims
+
+
+def _verified(token: str, kinds: tuple[str, ...]) -> TokenClaims:
     try:
         typ = jwt.get_unverified_header(token).get("typ")
-        claims = decode_token(token)
-        return _claims(claims, typ, kinds)
+        return _claims(decode_token(token), typ, kinds)
     except (jwt.PyJWTError, JWTExtendedException, KeyError, TypeError, ValueError, OverflowError) as error:
         raise Unauthorized from error
+
+
+def _desk() -> _Desk:
+    return cast(_Desk, current_app.extensions[_KEY])
 
 
 def _claims(claims: dict[str, Any], typ: object, kinds: tuple[str, ...]) -> TokenClaims:

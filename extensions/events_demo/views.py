@@ -49,11 +49,9 @@ def make_blueprint(context: ExtensionContext) -> Blueprint:
         try:
             refuse_unless(context, "events:read")
             check_stream(stream)
-            last_id = last_event_id()
+            converse(context, ws, stream, last_event_id())
         except RequestRefused as refused:
             ws.close(POLICY_VIOLATION, refused.code)
-            return
-        converse(context, ws, stream, last_id)
 
     return pages
 

@@ -8,11 +8,12 @@ import inspect
 import json
 import logging
 import re
-from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Unpack
 
+from ordinaut.awaited import Done, EventId
 from ordinaut.callers import Caller
 from ordinaut.capabilities import Capability
 from ordinaut.contexts import (
@@ -33,25 +34,6 @@ from ordinaut.tools import Tool, ToolCall
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _ID = re.compile(r"[0-9]{1,13}-[0-9]{1,7}")
-
-
-class Done:
-    """An awaitable that has been done already."""
-
-    def __await__(self) -> Generator[None, None, None]:
-        """Nothing is left to wait for."""
-        yield from ()
-
-
-class EventId(str):
-    """An event's id, which may be awaited and is itself then."""
-
-    __slots__ = ()
-
-    def __await__(self) -> Generator[None, None, str]:
-        """The id."""
-        yield from ()
-        return str(self)
 
 
 class FakeSocket:

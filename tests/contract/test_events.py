@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine
+from sqlalchemy.event import listen, remove
 
 from app.domain.clock import SystemClock
 from app.domain.events import MAX_DEPTH, StoredEvent, TopicPattern, position_of
@@ -214,6 +215,25 @@ def test_a_trigger_of_another_process_is_known_at_once(units: SqlUnitsOfWork, ev
         unit.tasks.delete(task.id)
         unit.events.triggers_changed()
     assert events.publish("shop.a", {}, source="t").triggered == ()
+
+
+def test_triggers_are_found_without_going_through_all_active_tasks(engine: Engine, units: SqlUnitsOfWork) -> None:
+    with units() as unit:
+        for _ in range(300):
+            unit.tasks.add(a_task(schedule_kind="cron", schedule_expr="0 4 * * *"))
+    task = on_event(units)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql("ANALYZE")
+    asked: list[str] = []
+    hear = lambda _connection, _cursor, statement, *_: asked.append(statement)  # noqa: E731
+    listen(engine, "before_cursor_execute", hear)
+    with units(read_only=True) as unit:
+        assert [row.task_id for row in unit.events.triggers()] == [task.id]
+    remove(engine, "before_cursor_execute", hear)
+    explain = "EXPLAIN" if engine.dialect.name == "postgresql" else "EXPLAIN QUERY PLAN"
+    with engine.connect() as connection:
+        plan = connection.exec_driver_sql(f"{explain} {asked[-1]}").all()
+    assert "ix_tasks_triggers" in str(plan)
 
 
 def test_an_event_and_the_end_of_its_task_come_one_after_the_other(engine: Engine, units: SqlUnitsOfWork) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from app.domain.scopes import SCOPES
-from app.http.identity import PUBLIC_ROUTES
+from config.access import PUBLIC_ROUTES
 from tests.docs.examples import Example, differences, examples
 from tests.servers import REPOSITORY, free_port, wait_for
 

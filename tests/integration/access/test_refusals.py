@@ -16,8 +16,10 @@ from werkzeug.routing import Rule
 from app.domain.scopes import OF_EXTENSION, PUBLIC, SIGNED_IN, known
 from app.http.key_ring import KeyRing
 from app.http.openapi import declared_routes
+from app.http.tokens import LEEWAY_SECONDS
 from app.services.auth import REMEMBER_SECONDS
 from tests.integration.access.conftest import KEY, OLD_KEY, Guarded, bearer
+from tests.servers import wait_for
 
 NOBODY = "019ab7d2-3c4e-7f10-8a2b-5d6e7f809a1b"
 UNTOUCHED = ("/ext/",)
@@ -128,6 +130,13 @@ def test_a_forged_token_is_refused_with_the_printed_body(lasting: Guarded, good:
     assert (body["error"], body["message"]) == ("unauthorized", "Authentication required")
     assert body["details"] == {"required_scopes": ["tasks:read"]}
     assert answer.headers["WWW-Authenticate"] == 'Bearer realm="ordinaut", error="invalid_token"'
+
+
+def test_a_token_that_was_good_runs_out_all_the_same(lasting: Guarded, good: str) -> None:
+    last_moments = {**read(good, 1), "exp": int(time.time()) - LEEWAY_SECONDS + 2}
+    headers = bearer(signed(read(good, 0), last_moments, KEY))
+    lasting.api.get("/tasks", headers=headers)
+    wait_for(lambda: lasting.api.send("GET", "/tasks", headers=headers).status_code == 401, what="the token to run out")
 
 
 @pytest.mark.parametrize("header", ["Basic YTpi", "Token x", "Bearer", "bearer  "])

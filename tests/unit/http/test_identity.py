@@ -10,7 +10,6 @@ from flask import Flask
 from app.domain.errors import Unauthorized, Unavailable
 from app.domain.scopes import HEADER_LIMIT
 from app.http.identity import (
-    PUBLIC_ROUTES,
     AccessRules,
     configure_identity,
     identity,
@@ -19,7 +18,7 @@ from app.http.identity import (
     require_extension_scope,
     still_valid,
 )
-from config.access import PROTECTABLE
+from config.access import PUBLIC_ROUTES
 from ordinaut import Caller
 from tests.fakes.http_app import FakeSettings, World, make_app
 
@@ -207,10 +206,6 @@ def test_a_protected_route_takes_a_caller_and_no_scope() -> None:
     client = app_with(jwt=True, require_scopes=False, protected_routes=("/health",)).test_client()
     assert client.get("/health/live").status_code == 401
     assert client.get("/health/live", headers={"Authorization": "Bearer poor"}).status_code == 200
-
-
-def test_the_setting_knows_the_same_routes() -> None:
-    assert PROTECTABLE == PUBLIC_ROUTES
 
 
 def test_outside_of_a_request_one_is_local() -> None:
