@@ -106,7 +106,7 @@ def test_a_thousand_requests_through_two_processes_and_a_restart_are_all_there(s
     assert shown["extension_errors_total", "asked", fail, "KeyError"] == 10
     assert shown["extension_request_duration_seconds_count", "asked", thing, "GET"] == 990
     assert shown["http_requests_total", "GET", thing] == 990
-    assert shown["ordinaut_processes", "web"] == 2
+    wait_for(lambda: samples(stack)["ordinaut_processes", "web"] == 2, what="the slower process to report")
     seconds = sum(shown["extension_request_duration_seconds_sum", "asked", rule, "GET"] for rule in (thing, fail))
     told = totals()
     assert (told["requests_total"], told["errors_total"]) == (1000, 10)
