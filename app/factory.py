@@ -104,7 +104,7 @@ class WebSettings(Protocol):
 
 
 class WebContainer(Protocol):
-    """What the factory needs of `app.bootstrap.Container`."""
+    """What the factory needs of `app.bootstrap.web.Container`."""
 
     @property
     def settings(self) -> WebSettings: ...

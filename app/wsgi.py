@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from app.bootstrap import build
+from app.bootstrap.web import build
 from app.factory import create_app
 from config.settings import load
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from flask import Blueprint, Flask
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
-from app import bootstrap
+from app.bootstrap.web import build
 from app.cli.ext_check import migrated
 from app.factory import create_app
 from app.http.api import api
@@ -68,7 +68,7 @@ def application(home: Path) -> Flask:
     manifest = {"id": "bench", "name": "Bench", "version": "1", "grants": ["ROUTES"]}
     (folder / "extension.json").write_text(json.dumps(manifest))
     (folder / "extension.py").write_text(CODE)
-    app = create_app(bootstrap.build(settings(home, folder)))
+    app = create_app(build(settings(home, folder)))
     page = Blueprint("core", __name__)
 
     @page.get("/core/hello/<name>")

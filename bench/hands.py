@@ -9,7 +9,7 @@ import sys
 import time
 from typing import Any
 
-from app import bootstrap
+from app.bootstrap import parts
 from app.cli.main import main
 from app.tools.builtin import builtin_tools
 from bench.stage import EFFECT, SLEEP
@@ -25,17 +25,17 @@ def _sleep(call: ToolCall) -> Any:
     return None
 
 
-def tools(**parts: Any) -> list[Tool]:
+def tools(**given: Any) -> list[Tool]:
     """The builtin tools and the bench's."""
     anything = {"type": "object"}
     return [
-        *builtin_tools(**parts),
+        *builtin_tools(**given),
         Tool(name=EFFECT, description="Answers at once.", schema=anything, run=_answer),
         Tool(name=SLEEP, description="Takes its time.", schema=anything, run=_sleep),
     ]
 
 
 if __name__ == "__main__":
-    setattr(bootstrap, "builtin_tools", tools)  # noqa: B010 - the type checker takes an assignment for a mistake
+    setattr(parts, "builtin_tools", tools)  # noqa: B010 - the type checker takes an assignment for a mistake
     sys.argv = ["ordinaut", "worker"]
     sys.exit(main())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import Celery
 
-from app.bootstrap import WorkerParts
+from app.bootstrap.work import WorkerParts
 from app.queueing.broker import make_celery
 from config.settings import Settings, SettingsError
 from workers.runs import Worker

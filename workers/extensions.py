@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Sequence
 
-from app.bootstrap import extension_process
+from app.bootstrap.work import extension_process
 from app.domain.extension_work import Lease
 from app.extension_host.work_process import EXIT_CRASHED
 from config import logging

@@ -17,7 +17,7 @@ from celery.signals import (
     worker_shutting_down,
 )
 
-from app.bootstrap import WorkerParts
+from app.bootstrap.work import WorkerParts
 from app.domain.errors import Unavailable
 from app.extension_host.work_assembly import work_pace
 from app.queueing.celery_queue import WORK

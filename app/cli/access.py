@@ -32,7 +32,7 @@ class Refused(click.ClickException):
 @contextmanager
 def opened() -> Iterator[AccessServices]:
     """The services over this installation's database."""
-    from app.bootstrap import open_access, open_database
+    from app.bootstrap.parts import open_access, open_database
     from app.domain.errors import InvalidInput, OrdinautError
     from config import logging
 

@@ -16,7 +16,7 @@ from alembic import command
 from alembic.config import Config
 from flask import Flask
 
-from app import bootstrap
+from app.bootstrap.web import build
 from app.cli.db import MIGRATIONS
 from app.extension_host.discovery import Sources, discover
 from app.extension_host.host import ExtensionHost
@@ -84,7 +84,7 @@ def _platform(path: Path, **environ: str) -> Iterator[tuple[Flask, ExtensionHost
             }
         )
         logging.configure(settings)
-        container = bootstrap.build(migrated(settings))
+        container = build(migrated(settings))
         yield create_app(container), container.extensions
 
 

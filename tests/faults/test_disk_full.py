@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from app.bootstrap import build
+from app.bootstrap.web import build
 from app.factory import create_app
 from config.settings import load
 from tests.servers import migrate

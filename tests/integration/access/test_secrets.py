@@ -61,7 +61,7 @@ def lines(tmp_path: Path, sqlite_url: str) -> Iterator[io.StringIO]:
 @pytest.fixture
 def leaking(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every registry has the tool."""
-    monkeypatch.setattr("app.bootstrap.builtin_tools", lambda **given: [*builtin_tools(**given), LEAK])
+    monkeypatch.setattr("app.bootstrap.parts.builtin_tools", lambda **given: [*builtin_tools(**given), LEAK])
 
 
 def run_of(guarded: Guarded, headers: dict[str, str], steps: list[dict[str, Any]]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from app import bootstrap
+from app.bootstrap import web, work
 from app.factory import create_app
 from app.queueing.broker import make_celery
 from app.services.execution import Executor
@@ -82,7 +82,7 @@ class Api:
     def work(self) -> int:
         """Let a worker do all there is to do; how many runs it had."""
         if not self._hands:
-            self._hands.append(bootstrap.WorkerParts(self.settings, make_celery(DEAD_REDIS)).executor("test"))
+            self._hands.append(work.WorkerParts(self.settings, make_celery(DEAD_REDIS)).executor("test"))
         return self._hands[0].drain()
 
 
@@ -116,8 +116,9 @@ def serving(settings: Settings) -> Iterator[Api]:
     """The application these settings describe; its connections are closed afterwards."""
     opened: list[Database] = []
 
-    with patch.object(bootstrap, "open_database", _kept(opened, bootstrap.open_database)):
-        container = bootstrap.build(settings)
+    kept = _kept(opened, web.open_database)
+    with patch.object(web, "open_database", kept), patch.object(work, "open_database", kept):
+        container = web.build(settings)
         yield Api(create_app(container), settings)
     container.extensions.close()
     for database in opened:

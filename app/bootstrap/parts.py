@@ -1,0 +1,195 @@
+"""What more than one kind of process is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from app.bus.memory import MemoryBus
+from app.bus.redis_streams import RedisBus
+from app.domain.clock import Clock
+from app.domain.event_store import EventBus
+from app.domain.metrics import MetricUnits
+from app.domain.ports import RunQueue
+from app.domain.texts import t
+from app.extension_host.doors import Doors
+from app.extension_host.invocation import Invoker
+from app.queueing.broker import make_celery
+from app.queueing.celery_queue import CeleryRunQueue
+from app.queueing.silent import SilentRunQueue
+from app.realtime.events import EventHub
+from app.realtime.hub import Hub
+from app.services.access import AccessServices, audit_seal, make_access
+from app.services.announcing import Announcer
+from app.services.events import EventService
+from app.services.extension_loads import LoadBoard
+from app.services.extension_work import ExtensionWorkService
+from app.services.lifecycle import Herald, RunWitness
+from app.services.metrics import MetricsService, Process
+from app.services.publishing import Publisher, Triggers
+from app.services.relay import Relay
+from app.services.runs import RunService
+from app.services.schedules import ScheduleService
+from app.services.tasks import TaskService
+from app.services.tool_uses import ToolRuns, ToolTasks
+from app.services.tools import ToolService
+from app.storage.database import Database
+from app.telemetry import attach
+from app.telemetry.lines import write_line
+from app.tools.builtin import builtin_tools
+from app.tools.http_safety import HttpPolicy
+from app.tools.registry import ToolRegistry
+from app.tools.use_cases.catalog import use_case_tools
+from app.tools.use_cases.ports import UseCases
+from config.installation_keys import installation_key
+from config.lifecycle import stopping
+from config.settings import Settings
+from ordinaut import __version__
+
+
+def open_database(settings: Settings) -> Database:
+    """The database these settings name; connects when it is first used."""
+    attach(write_line)
+    return Database(
+        settings.database_url,
+        pool_size=settings.db_pool_size,
+        sqlite_synchronous=settings.sqlite_synchronous,
+        lease_seconds=settings.lease_seconds,
+        seal=audit_seal(secret_keys(settings)),
+    )
+
+
+def secret_keys(settings: Settings) -> tuple[str, ...]:
+    """The keys of secrets and of the audit log; in production those that were set, or none."""
+    if settings.secret_keys or settings.production:
+        return settings.secret_keys or ()
+    return (installation_key(settings.home, "secrets"),)
+
+
+def open_access(settings: Settings, database: Database) -> AccessServices:
+    """Who may do what, by this database."""
+    return make_access(
+        units=database.units,
+        clock=database.clock,
+        secret_keys=secret_keys(settings),
+        refresh_seconds=settings.refresh_token_seconds,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Events:
+    """Everything about events that a process has; the relay where there is a Redis."""
+
+    service: EventService
+    herald: Herald
+    witness: RunWitness
+    relay: Relay | None
+
+
+def make_events(settings: Settings, database: Database, queue: RunQueue, *, notes: bool = False) -> Events:
+    units, clock, bus = database.units, database.clock, _bus(settings)
+    relay = Relay(units=units, bus=bus, notes=notes) if settings.redis_url else None
+    hub = EventHub(units=units, bus=bus, clock=clock, stopping=stopping)
+    publisher = Publisher(Triggers())
+
+    def published() -> None:
+        hub.nudge()
+        if relay is not None:
+            relay.wake()
+        else:
+            bus.append(())
+
+    herald = Herald(publisher=publisher, clock=clock, queue=queue, announcer=Announcer(bus), published=published)
+    service = EventService(
+        units=units,
+        clock=clock,
+        queue=queue,
+        publisher=publisher,
+        herald=herald,
+        published=published,
+        listen=hub.listen,
+    )
+    return Events(service=service, herald=herald, witness=RunWitness(units=units, herald=herald), relay=relay)
+
+
+def _bus(settings: Settings) -> EventBus:
+    if settings.redis_url is None:
+        return MemoryBus()
+    options = {"ssl_cert_reqs": settings.redis_ssl_cert_reqs} if settings.redis_url.startswith("rediss") else {}
+    return RedisBus(settings.redis_url, length=settings.event_stream_length, **options)
+
+
+def tasks_and_tools(
+    settings: Settings, database: Database, queue: RunQueue, events: Events
+) -> tuple[TaskService, ToolRegistry]:
+    """Tasks are made of tools, and one of the tools makes tasks."""
+    tools = ToolRegistry()
+    tasks = TaskService(units=database.units, tools=tools, queue=queue, clock=database.clock, herald=events.herald)
+    policy = HttpPolicy.parse(",".join(settings.http_allowed_hosts))
+    for tool in builtin_tools(http_policy=policy, create_task=tasks.create_by_tool, publish=events.service.publish):
+        tools.add(tool)
+    return tasks, tools
+
+
+def make_runs(database: Database, events: Events) -> RunService:
+    hub = Hub(database.units.changes, stopping=stopping)
+    return RunService(units=database.units, clock=database.clock, hub=hub, herald=events.herald)
+
+
+def add_use_cases(
+    tools: ToolRegistry, tasks: TaskService, runs: RunService, events: EventService, clock: Clock
+) -> None:
+    """What people do through the API, pipelines and assistants do through tools."""
+    uses = UseCases(
+        tasks=ToolTasks(tasks=tasks, schedules=ScheduleService(clock=clock), clock=clock),
+        runs=ToolRuns(runs=runs, tasks=tasks),
+        publish=events.publish,
+        tools=tools,
+    )
+    for tool in use_case_tools(uses):
+        tools.add(tool)
+
+
+def make_doors(
+    settings: Settings,
+    tools: ToolRegistry,
+    database: Database,
+    events: Events,
+    metrics: MetricsService | None = None,
+) -> Doors:
+    """What extensions can reach in this kind of process."""
+    return Doors(
+        tools=tools,
+        invoke=Invoker(ToolService(tools=tools)),
+        events=events.service,
+        work=ExtensionWorkService(units=database.units),
+        exposition=metrics.exposition if metrics else str,
+        totals=metrics.extension_totals if metrics else dict,
+        language=lambda: settings.locale,
+        board=LoadBoard(units=database.units, announce=events.service.announce),
+    )
+
+
+def make_metrics(settings: Settings, units: MetricUnits, role: str, node: str = "") -> MetricsService:
+    process = Process(role=role, version=__version__, node=node, redis=lambda: check_redis(settings) is None)
+    return MetricsService(units=units, of=process)
+
+
+def make_queue(settings: Settings) -> RunQueue:
+    if settings.redis_url is None:
+        return SilentRunQueue()
+    return CeleryRunQueue(make_celery(settings.redis_url, ssl_cert_reqs=settings.redis_ssl_cert_reqs))
+
+
+def check_redis(settings: Settings) -> str | None:
+    if settings.redis_url is None:
+        return t("REDIS_URL is not set: workers poll the database")
+    options = {"ssl_cert_reqs": settings.redis_ssl_cert_reqs} if settings.redis_url.startswith("rediss") else {}
+    try:
+        with Redis.from_url(settings.redis_url, socket_timeout=0.5, socket_connect_timeout=0.5, **options) as redis:
+            redis.ping()
+    except RedisError:
+        return t("Redis does not answer: workers poll the database")
+    return None

@@ -1,0 +1,67 @@
+"""A web process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from app.bootstrap.parts import (
+    add_use_cases,
+    check_redis,
+    make_doors,
+    make_events,
+    make_metrics,
+    make_queue,
+    make_runs,
+    open_access,
+    open_database,
+    tasks_and_tools,
+)
+from app.domain.clock import SystemClock
+from app.extension_host.assembly import make_host
+from app.extension_host.host import ExtensionHost
+from app.services.catalog import Services
+from app.services.extension_work import ExtensionWorkService
+from app.services.health import HealthService
+from app.services.schedules import ScheduleService
+from app.services.tools import ToolService
+from config.settings import Settings
+from ordinaut import __version__
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Container:
+    """What a web process is made of."""
+
+    settings: Settings
+    services: Services
+    extensions: ExtensionHost
+
+
+def build(settings: Settings) -> Container:
+    """A web process."""
+    database, clock, queue = open_database(settings), SystemClock(), make_queue(settings)
+    events = make_events(settings, database, queue)
+    tasks, tools = tasks_and_tools(settings, database, queue, events)
+    runs, access = make_runs(database, events), open_access(settings, database)
+    add_use_cases(tools, tasks, runs, events.service, database.clock)
+    services = Services(
+        tasks=tasks,
+        schedules=ScheduleService(clock=clock),
+        runs=runs,
+        events=events.service,
+        tools=ToolService(tools=tools),
+        health=HealthService(
+            required={"database": database.check},
+            optional={"redis": lambda: check_redis(settings)},
+            clock=clock,
+            version=__version__,
+        ),
+        metrics=make_metrics(settings, database.units, "web"),
+        auth=access.auth,
+        agents=access.agents,
+        audit=access.audit,
+        secrets=access.secrets,
+        extension_work=ExtensionWorkService(units=database.units),
+    )
+    host = make_host(settings, make_doors(settings, tools, database, events, services.metrics), tools)
+    return Container(settings=settings, services=services, extensions=host)
