@@ -8,7 +8,13 @@ from alembic import context
 from sqlalchemy import event, text
 from sqlalchemy.engine import Connection
 
-from app.storage import tables_access, tables_events, tables_extensions, tables_metrics  # noqa: F401 - they fill `metadata`
+from app.storage import (  # noqa: F401 - they fill `metadata`
+    tables_access,
+    tables_events,
+    tables_extensions,
+    tables_metrics,
+    tables_waits,
+)
 from app.storage.columns import Document, Instant
 from app.storage.engines import make_engine
 from app.storage.tables import metadata

@@ -92,7 +92,9 @@ service names it.
 
 def render() -> str:
     """The whole page."""
-    basic = ToolRegistry(builtin_tools(http_policy=HttpPolicy(), create_task=_no_task, publish=cast(Any, None)))
+    basic = ToolRegistry(
+        builtin_tools(http_policy=HttpPolicy(), create_task=_no_task, publish=cast(Any, None), children=cast(Any, None))
+    )
     nobody = cast(Any, None)
     uses = use_case_tools(UseCases(tasks=nobody, runs=nobody, publish=nobody, tools=nobody))
     sections = [_INTRO, *map(_section, basic.all()), _USE_CASES, *map(_section, uses)]

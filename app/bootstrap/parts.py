@@ -23,6 +23,7 @@ from app.realtime.events import EventHub
 from app.realtime.hub import Hub
 from app.services.access import AccessServices, audit_seal, make_access
 from app.services.announcing import Announcer
+from app.services.child_runs import ChildRuns
 from app.services.events import EventService
 from app.services.extension_loads import LoadBoard
 from app.services.extension_work import ExtensionWorkService
@@ -128,7 +129,11 @@ def tasks_and_tools(
     tools = ToolRegistry()
     tasks = TaskService(units=database.units, tools=tools, queue=queue, clock=database.clock, herald=events.herald)
     policy = HttpPolicy.parse(",".join(settings.http_allowed_hosts))
-    for tool in builtin_tools(http_policy=policy, create_task=tasks.create_by_tool, publish=events.service.publish):
+    children = ChildRuns(units=database.units, clock=database.clock, queue=queue)
+    builtin = builtin_tools(
+        http_policy=policy, create_task=tasks.create_by_tool, publish=events.service.publish, children=children
+    )
+    for tool in builtin:
         tools.add(tool)
     return tasks, tools
 

@@ -42,6 +42,7 @@ from app.services.maintenance import EventUpkeep, Housekeeper, TaskPauser
 from app.services.metrics import MetricsService
 from app.services.scheduling import SchedulingService
 from app.services.tasks import TaskService
+from app.services.waking import Waker
 from app.storage.database import Database
 from app.tools.registry import ToolRegistry
 from config.logging import hidden_values
@@ -139,15 +140,17 @@ class WorkerParts:
             ),
         )
 
+        waker = Waker(units=database.units, queue=queue, clock=database.clock, herald=events.herald)
         metrics = self.metrics("beat", database.units)
         metrics.start()
 
         def tick() -> float:
             try:
-                pause = scheduling.tick()
+                pause = min(scheduling.tick(), waker.look())
                 metrics.ticked(time.time())
                 return pause
             finally:
+                waker.tidy()
                 housekeeper.look()
 
         return tick

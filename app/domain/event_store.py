@@ -58,6 +58,9 @@ class EventStore(Protocol):
     def count_fired(self, fired: Sequence[tuple[str, int]]) -> None:
         """Count so many runs more for each task; one that has had all of its runs is completed."""
 
+    def end_waits(self, news: Sequence[StoredEvent]) -> int:
+        """Events have just been added: queue the runs that wait for one of them; how many."""
+
     def last(self) -> int:
         """Position of the newest event; 0 before the first."""
 

@@ -245,10 +245,11 @@ class StoredEvent:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A stored event and the ids of the tasks that run because of it."""
+    """A stored event, the ids of the tasks that run because of it, and how many runs had waited for it."""
 
     event: Event
     triggered: tuple[str, ...] = ()
+    woken: int = 0
 
 
 @dataclass(frozen=True, slots=True)

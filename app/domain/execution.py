@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from app.domain.runs import Record
+from app.domain.waits import Parking
 from ordinaut.callers import Caller
+
+if TYPE_CHECKING:
+    from app.domain.pipelines.fan_out import PartEnd
 
 Line = tuple[int, str, Any]
 """A journal record before it has a number: `(microseconds since 1970, kind, body)`; see `runs.Record`."""
@@ -19,7 +23,7 @@ class Claimed:
 
     All times are microseconds since 1970, on the database's clock. `active_us` is the time that earlier claims
     have spent on it; `journal_length` is 0 when it has never been begun; with `cancelled` somebody
-    wants it stopped.
+    wants it stopped. `part` says which piece of its parent's work it is, see `app.domain.pipelines.fan_out`.
     """
 
     id: str
@@ -38,11 +42,13 @@ class Claimed:
     request_id: str | None
     cancelled: bool = False
     event: Mapping[str, Any] | None = None
+    parent_run_id: str | None = None
+    part: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settlement:
-    """How a run leaves a worker's hands: ended, or queued again.
+    """How a run leaves a worker's hands: ended, queued again, or waiting.
 
     Attributes:
         status: Where it goes.
@@ -50,16 +56,18 @@ class Settlement:
         returned: True when this claim does not count as an attempt (a hand-back, a step's own retry).
         error, output: JSON text, for a run that has ended.
         lines: What the journal gains.
+        parking: For `waiting`: for what.
     """
 
     run: Claimed
-    status: Literal["queued", "succeeded", "failed", "canceled"]
+    status: Literal["queued", "waiting", "succeeded", "failed", "canceled"]
     delay_us: int | None = None
     returned: bool = False
     error: str | None = None
     output: str | None = None
     active_us: int = 0
     lines: Sequence[Line] = ()
+    parking: Parking | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +128,12 @@ class RunLedger(Protocol):
 
     def journal(self, run_id: str) -> Sequence[Record]:
         """The records of a run that has been begun before."""
+
+    def parts(self, run_id: str) -> Sequence[PartEnd]:
+        """The parts of a run, in the order in which they were made."""
+
+    def part_failed(self, run_id: str) -> bool:
+        """Whether one of the parts for which a run waits has failed."""
 
     def definition(self, definition_id: str) -> Mapping[str, Any]:
         """The document a run keeps."""

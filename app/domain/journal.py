@@ -49,20 +49,26 @@ def fold_steps(records: Iterable[Record]) -> dict[str, StepView]:
     """
     steps: dict[str, StepView] = {}
     for record in records:
-        if record.kind == "step":
+        if record.kind == "step" and "item" not in record.body:
             step_id = str(record.body["id"])
             steps[step_id] = _after(steps.get(step_id), step_id, record.body)
     return steps
 
 
+_STATUS: Mapping[str, StepStatus] = MappingProxyType(
+    {"resumed": "running", "expanded": "running", "gathered": "running"}
+)
+"""Records that a step goes on."""
+
+
 def _after(before: StepView | None, step_id: str, body: Mapping[str, Any]) -> StepView:
     attempt = int(body.get("attempt", 1))
-    goes_on = before is not None and before.status == "running" and before.attempt == attempt
+    goes_on = before is not None and before.status in ("running", "waiting") and before.attempt == attempt
     # What only the opening record said (input, started_at) holds until the attempt ends.
     known = before if goes_on else None
     try_now = AttemptView(
         attempt=attempt,
-        status=body["status"],
+        status=_STATUS.get(body["status"], body["status"]),
         started_at=body.get("started_at") or (known.started_at if known else None),
         finished_at=body.get("finished_at"),
         error=body.get("error"),
@@ -75,7 +81,7 @@ def _after(before: StepView | None, step_id: str, body: Mapping[str, Any]) -> St
         started_at=try_now.started_at,
         finished_at=try_now.finished_at,
         input=body.get("input", known.input if known else None),
-        output=body.get("output"),
+        output=body.get("output") if try_now.status == "succeeded" else None,
         error=try_now.error,
         attempts=(*_earlier(before, goes_on=goes_on), try_now),
     )

@@ -13,6 +13,7 @@ from app.domain.event_store import EventStore
 from app.domain.paging import Page
 from app.domain.runs import NewRun, Record, Run, RunFilter, RunStats
 from app.domain.tasks import Definition, OccurrenceRecord, Task, TaskFilter
+from app.domain.waits import OpenWait, Resolution
 from ordinaut import Tool
 
 
@@ -120,6 +121,38 @@ class RunStore(Protocol):
         """Runs scheduled since then: all, one task's, or those of one agent's tasks."""
 
 
+class WaitStore(Protocol):
+    """What runs wait for, inside a unit of work; see `app.domain.waits`.
+
+    Whoever ends waits does so before it touches their runs in any other way.
+    """
+
+    def resolve(self, wait_id: str, resolution: Resolution) -> bool:
+        """End a wait and queue its run; False when it has ended already."""
+
+    def drop(self, run_id: str) -> None:
+        """Forget what a run waits for: it is about to be ended."""
+
+    def ended_unseen(self, run_id: str, status: str, error: Mapping[str, Any] | None) -> None:
+        """A run has ended in nobody's hands: whoever waits for it goes on."""
+
+    def get(self, wait_id: str) -> OpenWait | None: ...
+
+    def of_run(self, run_id: str) -> OpenWait | None: ...
+
+    def next_due_at(self) -> int | None:
+        """When the next wait ends by itself, in microseconds since 1970."""
+
+    def due(self, limit: int) -> Sequence[OpenWait]:
+        """Waits whose time has come, soonest first; those that others hold are left out."""
+
+    def lost(self, limit: int) -> Sequence[tuple[str, Resolution]]:
+        """Waits whose child has ended unseen, or is gone, each with what that means."""
+
+    def orphans(self, limit: int) -> Sequence[str]:
+        """Ids of unfinished children for which nobody waits any more."""
+
+
 class UnitOfWork(Protocol):
     """One transaction; what is registered with `after_commit` runs once it stands."""
 
@@ -128,6 +161,9 @@ class UnitOfWork(Protocol):
 
     @property
     def runs(self) -> RunStore: ...
+
+    @property
+    def waits(self) -> WaitStore: ...
 
     @property
     def events(self) -> EventStore: ...

@@ -12,7 +12,7 @@ from app.domain.texts import t
 
 RunStatus = Literal["queued", "running", "waiting", "succeeded", "failed", "canceled", "skipped"]
 Trigger = Literal["schedule", "manual", "event", "api", "backfill", "rerun", "child"]
-StepStatus = Literal["running", "succeeded", "failed", "skipped"]
+StepStatus = Literal["running", "waiting", "succeeded", "failed", "skipped"]
 
 ENDED: frozenset[str] = frozenset({"succeeded", "failed", "canceled", "skipped"})
 ACTIVE: frozenset[str] = frozenset({"queued", "running", "waiting"})
@@ -94,6 +94,8 @@ class Run:
     journal_length: int
     request_id: str | None
     event: Mapping[str, Any] | None = None
+    parent_run_id: str | None = None
+    part: Mapping[str, Any] | None = None
 
     @property
     def success(self) -> bool | None:
@@ -107,6 +109,8 @@ class NewRun:
 
     Attributes:
         origin: Names what asked for it (`manual:<task>:<key>`); unique, so asking twice gives one run.
+        parent_run_id: The run that started it, or that it repeats.
+        part: Which piece of its parent's work it is; None for a run of its own.
     """
 
     id: str
@@ -121,6 +125,8 @@ class NewRun:
     origin: str | None = None
     request_id: str | None = None
     event: Mapping[str, Any] | None = None
+    parent_run_id: str | None = None
+    part: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +135,8 @@ class Record:
 
     `kind` and `body`:
         state: `{status, attempt, error?, available_at?}`
-        step:  `{id, uses, status, attempt, started_at, finished_at?, input?, output?, error?}`
+        step:  `{id, uses, status, attempt, started_at, finished_at?, input?, output?, error?}`; a step that waited has
+               a record `waiting` and one `resumed` with what came of it
         log:   `{level, message, step_id?}`
     """
 

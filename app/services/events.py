@@ -103,8 +103,9 @@ class EventService:
         with self._units() as unit:
             (published,) = self._publisher.store(unit.events, [draft], known)
         self._published()
-        if published.triggered:
-            self._queue.ring(min(len(published.triggered), 4))
+        started = len(published.triggered) + published.woken
+        if started:
+            self._queue.ring(min(started, 4))
         return published
 
     def announce(self, topic: str, data: Mapping[str, Any]) -> None:

@@ -11,20 +11,23 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from random import random
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from app.domain.errors import LeaseLost, Unavailable
 from app.domain.event_store import Witness
 from app.domain.execution import Behalf, Checkpoint, Claimed, Exchange, RunLedger, Settlement
 from app.domain.json_text import to_json
+from app.domain.pipelines.fan_out import PartEnd
 from app.domain.pipelines.plan import Plan
 from app.domain.pipelines.progress import Progress
 from app.domain.ports import RunQueue, Tools
 from app.domain.runs import RunError
 from app.domain.texts import t
 from app.services.behalf import open_behalf
-from app.services.run_execution import RunExecution, micros
+from app.services.run_execution import RunExecution
+from app.services.run_lines import micros
 from app.telemetry import emit
 from ordinaut import Caller
 
@@ -34,6 +37,8 @@ BATCH_SECONDS = 0.05
 """A claim takes what this worker is likely to begin within this time."""
 PLANS = 512
 CASCADE_SECONDS = 0.02
+SIBLING_SECONDS = 0.5
+"""How long a part of a run may go on after another has failed."""
 
 
 class Abandoned(Exception):
@@ -103,6 +108,9 @@ class Executor:
         self._plans: OrderedDict[str, Plan] = OrderedDict()
         self._mean = 0.01
         self._rang_at = 0.0
+        self._siblings_of = ""
+        self._siblings_at = 0.0
+        self._sibling_failed = False
 
     def stop_when(self, stopping: Callable[[], bool]) -> None:
         """Take no more runs and start no more effects once `stopping()` is true."""
@@ -173,11 +181,20 @@ class Executor:
 
     def _begin(self, run: Claimed) -> RunExecution:
         plan = self._plan(run.definition_id)
-        progress = Progress()
+        progress = self._inherited(run.part, plan) if run.part else Progress()
         if run.journal_length:
-            steps = {step.id: step for step in plan.steps}
-            progress = Progress.restored(self._insist(lambda: self.ledger.journal(run.id)), steps)
+            progress.replay(self._insist(lambda: self.ledger.journal(run.id)), plan.every)
         return RunExecution.begin(run, plan, progress, desk=self, tools=self._tools)
+
+    def _inherited(self, part: Mapping[str, Any], plan: Plan) -> Progress:
+        """What a part knows from the runs above it, which wait for it and do not move."""
+        progress = Progress()
+        for run_id in part["above"]:
+            records = self._insist(partial(self.ledger.journal, run_id))
+            above = Progress.restored(records, plan.every)
+            progress.outputs.update(above.outputs)
+            progress.items.update({step_id: items for step_id, items in above.items.items() if step_id == part["step"]})
+        return progress
 
     def _plan(self, definition_id: str) -> Plan:
         plan = self._plans.get(definition_id)
@@ -218,6 +235,18 @@ class Executor:
         """The values of secrets."""
         return self._insist(lambda: self._behalf.secrets(names))
 
+    def parts(self, run_id: str, step_id: str) -> Sequence[PartEnd]:
+        """The runs in which the work of a step went on."""
+        return [one for one in self._insist(lambda: self.ledger.parts(run_id)) if one.part["step"] == step_id]
+
+    def sibling_failed(self, run: Claimed) -> bool:
+        """Whether another part of the same step has failed; asked anew once in a while."""
+        now = time.monotonic()
+        if self._siblings_of != run.id or now - self._siblings_at >= SIBLING_SECONDS:
+            self._siblings_of, self._siblings_at = run.id, now
+            self._sibling_failed = self._insist(lambda: self.ledger.part_failed(run.parent_run_id or ""))
+        return self._sibling_failed
+
     # Visits to the ledger.
 
     def _visit(self, *, want: int = 0, checkpoint: Checkpoint | None = None) -> Exchange:
@@ -244,7 +273,8 @@ class Executor:
             known = one.run.id in answer.accepted
             emit("run.settled" if known else "run.fenced", settlement=one, owner=self.owner)
             plan = self._plans.get(one.run.definition_id)
-            if known and one.status == "failed" and plan is not None and plan.pause_after_failures:
+            whole = one.run.part is None
+            if known and whole and one.status == "failed" and plan is not None and plan.pause_after_failures:
                 self._tell_failure(one.run.task_id, plan.pause_after_failures)
 
     def _tell_failure(self, task_id: str, limit: int) -> None:

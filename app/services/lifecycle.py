@@ -93,7 +93,7 @@ class Telling:
         # The index is not remembered: this transaction may have changed triggers, and may yet fail.
         published = self._herald.publisher.store(self._unit.events, [draft], keep=False)
         self._stored = True
-        self._started += sum(len(one.triggered) for one in published)
+        self._started += sum(len(one.triggered) + one.woken for one in published)
 
     def _committed(self) -> None:
         self._herald.spread(self._live, stored=self._stored, started=self._started)
@@ -209,7 +209,7 @@ class RunWitness:
         kept = [draft for draft in drafts if self._index.must_store(draft)]
         if kept:
             published = self._herald.publisher.store(events, kept)
-            self._stored, self._started = True, sum(len(one.triggered) for one in published)
+            self._stored, self._started = True, sum(len(one.triggered) + one.woken for one in published)
 
     def committed(self, settle: Sequence[Settlement], checkpoint: Checkpoint | None, answer: Exchange) -> None:
         """The transaction stands: announce the rest, if anybody listens."""
@@ -227,7 +227,8 @@ _FAMILIES = frozenset({"run", "step"})
 
 def _starts(claimed: Iterable[Claimed]) -> Iterator[Draft]:
     for run in claimed:
-        yield _draft("run.started", run, _facts(run, "running"))
+        if run.part is None:
+            yield _draft("run.started", run, _facts(run, "running"))
 
 
 def _ends(settled: Iterable[Settlement], checkpoint: Checkpoint | None) -> Iterator[Draft]:
@@ -236,21 +237,30 @@ def _ends(settled: Iterable[Settlement], checkpoint: Checkpoint | None) -> Itera
         yield from _steps(checkpoint.run, checkpoint.lines)
     for one in settled:
         yield from _steps(one.run, one.lines)
-        if one.status != "queued":
+        if one.status == "waiting":
+            if one.run.part is None:
+                yield _draft("run.waiting", one.run, _facts(one.run, "waiting"))
+        elif one.status != "queued" and one.run.part is None:
             error = None if one.error is None else orjson.loads(one.error)
             yield _draft(f"run.{one.status}", one.run, {**_facts(one.run, one.status), "error": error})
 
 
 def _steps(run: Claimed, lines: Iterable[Line]) -> Iterator[Draft]:
     for _, kind, body in lines:
-        if kind == "step" and body["status"] != "running":
+        if kind == "step" and body["status"] in _FINISHED:
             told = {name: body.get(name) for name in _STEP}
             yield _draft(
-                "step.finished", run, {"run_id": run.id, "task_id": run.task_id, **told, "step_id": body["id"]}
+                "step.finished", run, {"run_id": _root(run), "task_id": run.task_id, **told, "step_id": body["id"]}
             )
 
 
+_FINISHED = frozenset({"succeeded", "failed", "skipped"})
 _STEP = ("step_id", "uses", "status", "attempt", "started_at", "finished_at", "error")
+
+
+def _root(run: Claimed) -> str:
+    """The run that people see."""
+    return run.id if run.part is None else str(run.part["root"])
 
 
 def _facts(run: Claimed, status: str) -> dict[str, Any]:

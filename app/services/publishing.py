@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from app.domain.event_store import EventStore
-from app.domain.events import Draft, Published, event_document
+from app.domain.events import Draft, Published, StoredEvent, event_document
 from app.domain.ids import new_id
 from app.domain.runs import NewRun
 from app.domain.tasks import OccurrenceRecord
@@ -86,6 +87,9 @@ class Publisher:
         made = {at: started.by(draft.at(at), started.meant(index, draft, ids)) for at, draft, ids in news}
         events.add([(at, draft, made[at].triggered) for at, draft, _ in news])
         started.write()
+        woken = events.end_waits([StoredEvent(at, made[at].event) for at, *_ in news]) if news else 0
+        if woken:
+            made[news[0][0]] = replace(made[news[0][0]], woken=woken)
         return [made[allotment.first + number] if before is None else before for number, before in enumerate(earlier)]
 
 

@@ -38,6 +38,8 @@ class RunMeters:
 
     def _settled(self, settlement: Settlement) -> None:
         run = settlement.run
+        if run.part is not None:
+            return
         if settlement.lines and run.journal_length == 0 and run.attempt == 1:
             # The last line is as old as the settlement; the clocks of two machines may differ a little.
             began = settlement.lines[-1][0] - settlement.active_us

@@ -12,16 +12,15 @@ from typing import Literal, Protocol
 from app.domain.access import owner_filter
 from app.domain.clock import Clock
 from app.domain.errors import Conflict, NotFound, Unavailable
-from app.domain.events import run_depth
 from app.domain.journal import StepView, fold_steps
 from app.domain.paging import Page
 from app.domain.ports import UnitsOfWork
 from app.domain.runs import ENDED, Record, Run, RunFilter, RunStats
 from app.domain.texts import t
 from app.services.audit_trail import entry
-from app.services.lifecycle import Herald, run_facts
+from app.services.lifecycle import Herald
 from app.services.ownership import may_see, run_changed, run_seen, visible_runs
-from app.telemetry import emit
+from app.services.run_ends import cancel_run
 from ordinaut import Caller
 
 HEARTBEAT_SECONDS = 2.0
@@ -152,16 +151,11 @@ class RunService:
             telling = self._herald.opened(unit, "run.canceled")
             run = run_changed(unit, unit.runs.get(run_id), caller)
             now = self._clock.now()
-            # Twice, since a worker may give the run back between the two questions.
-            for _ in range(2 if run.status not in ENDED else 0):
-                if unit.runs.cancel_queued(run_id, now):
-                    unit.audit.add(entry(now, caller, "run.canceled", run_id))
-                    telling.tell("run.canceled", run_facts(run, "canceled"), depth=run_depth(run.event))
-                    unit.after_commit(lambda: emit("run.ended", run_id=run_id, status="canceled"))
-                    return Cancelled(run_id, "canceled")
-                if unit.runs.request_cancel(run_id, now):
-                    unit.audit.add(entry(now, caller, "run.cancel_requested", run_id))
-                    return Cancelled(run_id, "running")
+            status = cancel_run(unit, run, now, telling)
+            if status is not None:
+                action = "run.canceled" if status == "canceled" else "run.cancel_requested"
+                unit.audit.add(entry(now, caller, action, run_id))
+                return Cancelled(run_id, status)
             run = unit.runs.get(run_id)
         message = t("The run cannot be canceled: it is {status}", status=run.status)
         raise Conflict(message, run_id=run_id, status=run.status)

@@ -11,14 +11,15 @@ import orjson
 
 from app.domain.conditions import Condition
 from app.domain.errors import NotFound, Unprocessable
-from app.domain.pipelines.model import Step
-from app.domain.pipelines.outcome import Failed, Succeeded
+from app.domain.pipelines.model import ITEMS_LIMIT, Step
+from app.domain.pipelines.outcome import Failed, Succeeded, Waits
 from app.domain.ports import Tools
 from app.domain.runs import RunError
 from app.domain.scopes import SCOPES, USE_SECRETS
-from app.domain.templates import TemplateError
+from app.domain.templates import Template, TemplateError
 from app.domain.texts import t
 from app.domain.veil import Veil
+from app.domain.waits import Parked
 from app.telemetry import emit
 from ordinaut import Caller, Tool, ToolCall, ToolFailed
 
@@ -54,8 +55,7 @@ def lend(
     if not caller.may(USE_SECRETS):
         return _forbidden(USE_SECRETS, step)
     if _keeps(step.uses, tools):
-        message = t("Secrets are not lent to {tool}: others may read what it is given", tool=step.uses)
-        return Failed(RunError(type="forbidden", message=message, step_id=step.id), False)
+        return not_lent(step)
     try:
         values = look(step.secrets)
     except Unprocessable as error:
@@ -102,10 +102,30 @@ def render(step: Step, scope: Mapping[str, Any], tools: Tools) -> Any:
     )
 
 
-def call(tool: Tool, request: ToolCall, step: Step, veil: Veil | None = None) -> Succeeded | Failed:
+def not_lent(step: Step) -> Failed:
+    """Why a step gets no secrets: its tool writes down what it is given."""
+    message = t("Secrets are not lent to {tool}: others may read what it is given", tool=step.uses)
+    return Failed(RunError(type="forbidden", message=message, step_id=step.id), False)
+
+
+def listed(step: Step, foreach: Template, scope: Mapping[str, Any]) -> list[Any] | Failed:
+    """The items that a step goes through."""
+    try:
+        items = foreach.render(scope)
+    except TemplateError as error:
+        return _template_failed(error, step)
+    if isinstance(items, list) and len(items) <= ITEMS_LIMIT:
+        return items
+    message = t("`foreach` of {step} gives no list of at most {limit} items", step=step.id, limit=ITEMS_LIMIT)
+    return Failed(RunError(type="invalid_items", message=message, step_id=step.id), False)
+
+
+def call(tool: Tool, request: ToolCall, step: Step, veil: Veil | None = None) -> Succeeded | Failed | Waits:
     """Call the tool. This is the step boundary: whatever it raises becomes an outcome, told through the veil."""
     try:
         return Succeeded(tool.run(request))
+    except Parked as parked:
+        return Waits(parked.wait)
     except ToolFailed as failure:
         return failed(failure, step)
     except (Exception, SystemExit, CancelledError, GeneratorExit) as error:  # noqa: BLE001 - a tool may raise anything
@@ -125,10 +145,11 @@ def failed(failure: ToolFailed, step: Step) -> Failed:
     )
 
 
-def encode(output: Any, step: Step, tool: Tool) -> tuple[bytes, Any] | Failed:
+def encode(output: Any, step: Step, tool: Tool | None) -> tuple[bytes, Any] | Failed:
     """The output as JSON, cut at its limit, and as the value later steps see.
 
-    That value is what a worker taking over would read from the journal; pure tools return plain JSON anyway.
+    That value is what a worker taking over would read from the journal; pure tools, and the platform where no tool is
+    named, return plain JSON anyway.
     """
     try:
         text = orjson.dumps(output, option=orjson.OPT_NON_STR_KEYS)
@@ -138,7 +159,7 @@ def encode(output: Any, step: Step, tool: Tool) -> tuple[bytes, Any] | Failed:
     if len(text) > OUTPUT_LIMIT:
         output = {"truncated": True, "bytes": len(text), "excerpt": text[:8192].decode(errors="ignore")}
         return orjson.dumps(output), output
-    return text, output if tool.pure else orjson.loads(text)
+    return text, output if tool is None or tool.pure else orjson.loads(text)
 
 
 def _template_failed(error: TemplateError, step: Step) -> Failed:

@@ -20,6 +20,7 @@ from app.domain.pipelines.json_schema import pipeline_schema
 from app.domain.pipelines.validate import Report, validate_pipeline
 from app.domain.ports import Tools
 from app.domain.texts import joined, t
+from app.domain.waits import Parked
 from ordinaut import Caller, Tool, ToolCall, ToolFailed
 
 MAX_SECONDS = 25.0
@@ -140,6 +141,9 @@ def _answer(answer: Future[Any], timeout: float) -> Any:
     except ToolFailed as error:
         details = error.details
         raise Unprocessable(error.message, type=error.type, retryable=error.retryable, details=details) from error
+    except Parked as parked:
+        message = t("Only a step of a pipeline can wait for its answer")
+        raise Unprocessable(message, type="only_in_pipelines", retryable=False, details={}) from parked
     except TimeoutError as error:
         if answer.done():
             raise

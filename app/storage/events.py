@@ -7,8 +7,9 @@ from typing import Any
 
 import orjson
 
-from app.domain.clock import from_micros, to_micros
+from app.domain.clock import from_micros
 from app.domain.events import (
+    PLATFORM,
     Allotment,
     Draft,
     Published,
@@ -24,11 +25,11 @@ from app.domain.runs import NewRun
 from app.domain.tasks import OccurrenceRecord
 from app.domain.triggers import TriggeredTask, TriggerRow
 from app.storage.runs import new_row
-from app.storage.statements import Statements
+from app.storage.statements import NOW, Statements, bound, marks
 from app.storage.tables import BUSY, TRIGGERS
+from app.storage.waits import SqlWaitStore
 from ordinaut import Event
 
-_NOW = {True: "(extract(epoch from clock_timestamp()) * 1000000)::bigint", False: "now_us()"}
 # The database's clock in milliseconds, as the position before the first of that millisecond.
 _ALLOT = {
     True: "GREATEST(position, ((extract(epoch from clock_timestamp()) * 1000)::bigint << 20) - 1)",
@@ -54,7 +55,7 @@ class SqlEventStore:
 
     def allot(self, count: int) -> Allotment:
         """Take the next `count` positions and the publishers' lock, until the transaction ends."""
-        now = _NOW[self._sql.postgresql]
+        now = NOW[self._sql.postgresql]
         ((last, version, now_us),) = self._sql.run(
             f"UPDATE event_marks SET position = {_ALLOT[self._sql.postgresql]} + ? WHERE name = 'last'"
             f" RETURNING position, (SELECT position FROM event_marks WHERE name = 'triggers'), {now}",
@@ -103,7 +104,14 @@ class SqlEventStore:
 
     def interests(self) -> list[str]:
         """Patterns of durable readers that are not tasks."""
-        return [pattern for (pattern,) in self._sql.run("SELECT DISTINCT pattern FROM extension_subscriptions")]
+        # Of the waits only those that may be for what the platform tells: it alone is stored for known readers only.
+        heads = ("", *PLATFORM)
+        rows = self._sql.run(
+            "SELECT pattern FROM extension_subscriptions UNION"
+            f" SELECT topic FROM waits WHERE kind = 'event' AND head IN ({marks(heads)})",
+            heads,
+        )
+        return [pattern for (pattern,) in rows]
 
     def triggered(self, task_ids: Sequence[str]) -> list[TriggeredTask]:
         """Of these tasks, those that are active, by id."""
@@ -112,7 +120,7 @@ class SqlEventStore:
         # Locked, so that a task which is being deleted counts either as there or as gone.
         locked = " FOR NO KEY UPDATE" if self._sql.postgresql else ""
         rows = self._sql.run(
-            f"SELECT {_TASK} FROM tasks WHERE id IN ({_marks(task_ids)}) AND status = 'active' ORDER BY id{locked}",
+            f"SELECT {_TASK} FROM tasks WHERE id IN ({marks(task_ids)}) AND status = 'active' ORDER BY id{locked}",
             task_ids,
         )
         return [_task(row) for row in rows]
@@ -121,22 +129,22 @@ class SqlEventStore:
         """Which of the tasks have a run that has not ended."""
         if not task_ids:
             return set()
-        query = f"SELECT DISTINCT task_id FROM runs WHERE task_id IN ({_marks(task_ids)}) AND {BUSY.text}"
+        query = f"SELECT DISTINCT task_id FROM runs WHERE task_id IN ({marks(task_ids)}) AND {BUSY.text}"
         return {task_id for (task_id,) in self._sql.run(query, task_ids)}
 
     def start(self, runs: Sequence[NewRun], records: Sequence[OccurrenceRecord]) -> None:
         """Queue runs and write down what became of each event for each task; each `(task, event)` once."""
-        rows = [_columns(new_row(run, run.scheduled_for)) for run in runs]
+        rows = [bound(new_row(run, run.scheduled_for)) for run in runs]
         if rows:
             names = ", ".join(rows[0])
             self._sql.many(
-                f"INSERT INTO runs ({names}) VALUES ({_marks(rows[0])}) ON CONFLICT (origin) DO NOTHING",
+                f"INSERT INTO runs ({names}) VALUES ({marks(rows[0])}) ON CONFLICT (origin) DO NOTHING",
                 [tuple(row.values()) for row in rows],
             )
         self._sql.many(
-            f"INSERT INTO occurrences ({', '.join(_RECORD)}) VALUES ({_marks(_RECORD)})"
+            f"INSERT INTO occurrences ({', '.join(_RECORD)}) VALUES ({marks(_RECORD)})"
             " ON CONFLICT (task_id, nominal_at) DO NOTHING",
-            [tuple(_columns({name: getattr(record, name) for name in _RECORD}).values()) for record in records],
+            [tuple(bound({name: getattr(record, name) for name in _RECORD}).values()) for record in records],
         )
 
     def count_fired(self, fired: Sequence[tuple[str, int]]) -> None:
@@ -146,6 +154,10 @@ class SqlEventStore:
             " THEN 'completed' ELSE status END WHERE id = ?",
             [(count, count, task_id) for task_id, count in fired],
         )
+
+    def end_waits(self, news: Sequence[StoredEvent]) -> int:
+        """Queue the runs that wait for one of these events, which have just been added; how many."""
+        return SqlWaitStore(self._sql).published(news)
 
     # Reading.
 
@@ -160,7 +172,7 @@ class SqlEventStore:
     def after(self, position: int, pattern: TopicPattern | None, limit: int) -> list[StoredEvent]:
         """Up to `limit` events past a position, in order; where topics are named one by one, only those."""
         literals = None if pattern is None else pattern.literals
-        where = "" if literals is None else f" AND topic IN ({_marks(literals)})"
+        where = "" if literals is None else f" AND topic IN ({marks(literals)})"
         rows = self._sql.run(
             f"SELECT {_EVENT} FROM events WHERE position > ?{where} ORDER BY position LIMIT ?",
             (position, *(literals or ()), limit),
@@ -172,7 +184,7 @@ class SqlEventStore:
         literals = None if pattern is None else pattern.literals or self._meant(pattern)
         if literals == ():
             return []
-        where = "" if literals is None else f" AND topic IN ({_marks(literals)})"
+        where = "" if literals is None else f" AND topic IN ({marks(literals)})"
         rows = self._sql.run(
             f"SELECT {_EVENT} FROM events WHERE position < ?{where} ORDER BY position DESC LIMIT ?",
             (position, *(literals or ()), limit),
@@ -234,10 +246,6 @@ class SqlEventStore:
         return int(position)
 
 
-def _marks(values: Any) -> str:
-    return ", ".join("?" * len(values))
-
-
 def _listed(draft: Draft, task_ids: Sequence[str]) -> str | None:
     return None if draft.key is None else orjson.dumps(list(task_ids)).decode()
 
@@ -266,14 +274,3 @@ def _task(row: Sequence[Any]) -> TriggeredTask:
     for name in ("starts_at", "ends_at", "snoozed_until"):
         values[name] = None if values[name] is None else from_micros(values[name])
     return TriggeredTask(**values)
-
-
-def _columns(row: dict[str, Any]) -> dict[str, Any]:
-    """The same with moments as integers and documents as text, as the column types would bind them."""
-    bound = dict(row)
-    for name, value in row.items():
-        if hasattr(value, "tzinfo"):
-            bound[name] = to_micros(value)
-        elif name in ("params", "event") and value is not None:
-            bound[name] = to_json(value).decode()
-    return bound

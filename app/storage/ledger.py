@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import groupby
 from typing import Any
 
 import orjson
@@ -18,14 +19,17 @@ from sqlalchemy import Engine
 from app.domain.event_store import RunEnd, Witness
 from app.domain.events import run_depth
 from app.domain.execution import Checkpoint, Claimed, Exchange, Settlement
+from app.domain.pipelines.fan_out import PartEnd
 from app.domain.runs import Record
 from app.domain.texts import t
 from app.storage.engines import driver_errors, translated
 from app.storage.events import SqlEventStore
 from app.storage.journal import pack, unpack
+from app.storage.kin import Kin
 from app.storage.runs import PRIORITY_STEP
 from app.storage.statements import CursorStatements
 from app.storage.turns import passed
+from app.storage.waits import SqlWaitStore
 from app.telemetry import emit
 
 INNOCENT_LOSSES = 3
@@ -36,7 +40,7 @@ _RANK_REACH = 8 * PRIORITY_STEP_US
 
 CLAIMED = (
     "id, task_id, definition_id, trigger, nominal_at, scheduled_for, priority, attempt, max_attempts, fence,"
-    " active_us, journal_length, params, request_id, cancel_requested_at, event"
+    " active_us, journal_length, params, request_id, cancel_requested_at, event, parent_run_id, part"
 )
 
 
@@ -126,17 +130,20 @@ class SqlRunLedger(ABC):
         witness = self.witness
         if witness is not None and not witness.expects(settle, checkpoint, want):
             witness = None
+        kin = Kin.among(settle)
         # A run that goes back to the queue may be claimed again at once: that takes one statement after the other.
         ends_only = all(one.status != "queued" for one in settle)
         merged = self.merges and bool(settle and want) and ends_only and checkpoint is None
-        single = witness is None and (merged or bool(settle) + bool(checkpoint) + bool(want) == 1)
+        single = witness is None and kin is None and (merged or bool(settle) + bool(checkpoint) + bool(want) == 1)
         if single and merged:
             with self._transaction(single=True) as cursor:
                 stood_too, claimed = self._settle_and_claim(cursor, settle, owner, want)
             return Exchange(frozenset(stood_too), frozenset(), claimed)
         with self._transaction(single=single) as cursor:
-            events = self._events(cursor) if witness else None
+            events = self._events(cursor) if witness or (kin and kin.listens) else None
             accepted = self._settle(cursor, settle) if settle else set()
+            if kin is not None:
+                kin.settled(self._waits(cursor), events, accepted)
             if checkpoint is not None:
                 mine, cancel = self._checkpoint(cursor, checkpoint)
                 accepted.update([checkpoint.run.id] if mine else ())
@@ -151,9 +158,15 @@ class SqlRunLedger(ABC):
 
     def _events(self, cursor: Any) -> SqlEventStore:
         """The store of events inside this transaction, which holds the publishers' lock from here on."""
-        events = SqlEventStore(CursorStatements(cursor, postgresql=self.mark == "%s"))
+        events = SqlEventStore(self._statements(cursor))
         events.lock()
         return events
+
+    def _waits(self, cursor: Any) -> SqlWaitStore:
+        return SqlWaitStore(self._statements(cursor))
+
+    def _statements(self, cursor: Any) -> CursorStatements:
+        return CursorStatements(cursor, postgresql=self.mark == "%s")
 
     def _settle_and_claim(
         self, cursor: Any, settlements: Sequence[Settlement], owner: str, want: int
@@ -169,7 +182,7 @@ class SqlRunLedger(ABC):
         rows = sorted(found, key=lambda row: (row[-1], row[0]))
         if rows and self.witness is not None:
             self.witness.seen(rows[0][-2])
-        return [Claimed(*(*row[:12], _loaded(row[12]), row[13], row[14] is not None, _loaded(row[15]))) for row in rows]
+        return [Claimed(*row[:12], *_columns(row)) for row in rows]
 
     def renew(self, owner: str, run_ids: Sequence[str]) -> dict[str, bool]:
         """Extend these leases."""
@@ -192,6 +205,25 @@ class SqlRunLedger(ABC):
                 self._sql("SELECT first, records FROM run_journal WHERE run_id = ? ORDER BY first"), (run_id,)
             )
             return list(unpack(cursor.fetchall(), 0))
+
+    def parts(self, run_id: str) -> list[PartEnd]:
+        """The parts of a run with their journals, in the order in which they were made."""
+        with self._transaction(write=False) as cursor:
+            cursor.execute(
+                self._sql(
+                    "SELECT runs.id, part, status, error, first, records FROM runs"
+                    " LEFT JOIN run_journal ON run_journal.run_id = runs.id"
+                    " WHERE parent_run_id = ? AND part IS NOT NULL ORDER BY runs.id, first"
+                ),
+                (run_id,),
+            )
+            rows = cursor.fetchall()
+        by_part = [list(group) for _, group in groupby(rows, key=lambda row: row[0])]
+        return [_part_end(group) for group in by_part]
+
+    def part_failed(self, run_id: str) -> bool:
+        """Whether one of the parts for which a run waits has failed."""
+        return self._any("SELECT 1 FROM waits WHERE run_id = ? AND failed > 0", (run_id,))
 
     def definition(self, definition_id: str) -> dict[str, Any]:
         """The document of a definition; its task is gone when there is none."""
@@ -231,6 +263,8 @@ class SqlRunLedger(ABC):
             cursor.execute(self._sql(lost), values)
             rows = cursor.fetchall()
             ended = [end for row in rows if (end := self._take_back(cursor, row, unseen=unseen)) is not None]
+            for end in ended:
+                self._waits(cursor).ended_unseen(end.run_id, end.status, end.error)
             if witness is not None:
                 witness.rescued(events, ended)
         if witness is not None:
@@ -292,6 +326,18 @@ def _end(row: Sequence[Any], status: str, error: Mapping[str, Any]) -> RunEnd:
         depth=run_depth(_loaded(event)),
         error=error if status == "failed" else None,
     )
+
+
+def _part_end(rows: Sequence[Sequence[Any]]) -> PartEnd:
+    _, part, status, error, *_ = rows[0]
+    records = tuple(unpack(((row[4], row[5]) for row in rows if row[4] is not None), 0))
+    return PartEnd(part=orjson.loads(part), status=status, error=_loaded(error), records=records)
+
+
+def _columns(row: Sequence[Any]) -> tuple[Any, ...]:
+    """The last columns of a claimed run as `Claimed` has them."""
+    params, request_id, requested_at, event, parent_run_id, part = row[12:18]
+    return _loaded(params), request_id, requested_at is not None, _loaded(event), parent_run_id, _loaded(part)
 
 
 def _loaded(text: str | None) -> Any:

@@ -17,12 +17,15 @@ _SETTLE = """WITH given AS (
     %s::bigint[], %s::int[], %s::text[])
   AS t(id, fence, status, delay_us, returned, error, output, active_us, added, records)),
 settled AS (
-  UPDATE runs SET status = given.status, available_at = CASE WHEN runs.cancel_requested_at IS NULL
+  UPDATE runs SET status = CASE WHEN given.status = 'waiting' AND runs.cancel_requested_at IS NOT NULL
+      THEN 'queued' ELSE given.status END,
+    available_at = CASE WHEN runs.cancel_requested_at IS NULL
       THEN COALESCE({now} + given.delay_us, runs.available_at) ELSE {now} END,
     rank = CASE WHEN runs.cancel_requested_at IS NULL
       THEN COALESCE({now} + given.delay_us + (runs.priority - 1) * {step}::bigint, runs.rank) ELSE {now} END,
     attempt = runs.attempt - given.returned, error = given.error, output = given.output,
-    finished_at = CASE WHEN given.status <> 'queued' THEN {now} END, lease_owner = NULL, leased_until = NULL,
+    finished_at = CASE WHEN given.status NOT IN ('queued', 'waiting') THEN {now} END,
+    lease_owner = NULL, leased_until = NULL,
     active_us = runs.active_us + given.active_us, journal_length = runs.journal_length + given.added
   FROM given WHERE runs.id = given.id AND runs.fence = given.fence AND runs.status = 'running'
   RETURNING runs.id, runs.journal_length, given.added, given.records),

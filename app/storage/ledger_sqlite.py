@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.domain.execution import Checkpoint, Settlement
+from app.domain.runs import ENDED
 from app.storage.journal import pack
 from app.storage.ledger import PRIORITY_STEP_US, SqlRunLedger
 
 # A run that is to be cancelled waits for nothing: the next worker ends it.
-_SETTLE = f"""UPDATE runs SET status = ?, available_at = CASE WHEN cancel_requested_at IS NULL
+_SETTLE = f"""UPDATE runs SET
+ status = CASE WHEN ?1 = 'waiting' AND cancel_requested_at IS NOT NULL THEN 'queued' ELSE ?1 END,
+ available_at = CASE WHEN cancel_requested_at IS NULL
   THEN COALESCE(now_us() + ?, available_at) ELSE now_us() END,
  rank = CASE WHEN cancel_requested_at IS NULL
   THEN COALESCE(now_us() + ? + (priority - 1) * {PRIORITY_STEP_US}, rank) ELSE now_us() END,
@@ -42,7 +45,7 @@ class SqliteRunLedger(SqlRunLedger):
                     int(one.returned),
                     one.error,
                     one.output,
-                    one.status != "queued",
+                    one.status in ENDED,
                     one.active_us,
                     count,
                     one.run.id,

@@ -64,6 +64,8 @@ def new_row(run: NewRun, now: datetime) -> dict[str, Any]:
         "losses": 0,
         "params": run.params,
         "event": run.event,
+        "parent_run_id": run.parent_run_id,
+        "part": run.part,
         "journal_length": 0,
         "request_id": run.request_id,
     }

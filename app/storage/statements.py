@@ -7,6 +7,12 @@ from typing import Any, Protocol
 
 from sqlalchemy.engine import Connection
 
+from app.domain.clock import to_micros
+from app.domain.json_text import to_json
+
+NOW = {True: "(extract(epoch from clock_timestamp()) * 1000000)::bigint", False: "now_us()"}
+"""Whether it is PostgreSQL -> the database's clock, in microseconds since 1970."""
+
 
 class Statements(Protocol):
     """Executes SQL of the database's own dialect; `?` stands for each value."""
@@ -20,6 +26,11 @@ class Statements(Protocol):
 
     def many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         """Execute it once for each row."""
+
+
+def marks(values: Any) -> str:
+    """As many `?` as there are values."""
+    return ", ".join("?" * len(values))
 
 
 class ConnectionStatements:
@@ -60,3 +71,14 @@ class CursorStatements:
 
 def _marked(sql: str, postgresql: bool) -> str:
     return sql.replace("?", "%s") if postgresql else sql
+
+
+def bound(row: dict[str, Any]) -> dict[str, Any]:
+    """The same with moments as integers and documents as text, as the column types would bind them."""
+    bound = dict(row)
+    for name, value in row.items():
+        if hasattr(value, "tzinfo"):
+            bound[name] = to_micros(value)
+        elif name in ("params", "event", "part") and value is not None:
+            bound[name] = to_json(value).decode()
+    return bound

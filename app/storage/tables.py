@@ -158,11 +158,15 @@ runs = Table(
     Column("request_id", String(128)),
     # The event that started it, whole: runs outlive events.
     Column("event", Document),
+    # The run that started it, or that it repeats; and which piece of that one's work it is, if it is no run of its own.
+    Column("parent_run_id", Id),
+    Column("part", Document),
     partial("ix_runs_ready", "rank", "available_at", where=_queued),
     partial("ix_runs_available", "available_at", where=_queued),
     partial("ix_runs_leased", "leased_until", where=_running),
     partial("ix_runs_failed", "id", where=_failed),
     partial("ix_runsBUSY", "task_id", where=BUSY),
+    partial("ix_runs_parent", "parent_run_id", where=text("parent_run_id IS NOT NULL")),
     Index("ix_runs_task", "task_id", "id"),
     Index("ix_runs_scheduled", "scheduled_for"),
     Index("uq_runs_origin", "origin", unique=True),

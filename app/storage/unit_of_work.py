@@ -22,6 +22,7 @@ from app.storage.secrets import SqlSecretStore
 from app.storage.statements import ConnectionStatements
 from app.storage.tasks import SqlTaskStore
 from app.storage.turns import passed
+from app.storage.waits import SqlWaitStore
 
 
 class SqlUnitOfWork:
@@ -58,6 +59,11 @@ class SqlUnitOfWork:
     def secrets(self) -> SqlSecretStore:
         """Secrets as they are encrypted."""
         return SqlSecretStore(self._connection)
+
+    @property
+    def waits(self) -> SqlWaitStore:
+        """What runs wait for."""
+        return SqlWaitStore(ConnectionStatements(self._connection))
 
     @property
     def events(self) -> SqlEventStore:

@@ -33,7 +33,12 @@ def _no_task(fields: dict[str, Any], *, caller: Caller, idempotency_key: str) ->
     raise AssertionError("these tests make no tasks")
 
 
-TOOLS = [tool.name for tool in builtin_tools(http_policy=HttpPolicy(), create_task=_no_task, publish=cast(Any, None))]
+TOOLS = [
+    tool.name
+    for tool in builtin_tools(
+        http_policy=HttpPolicy(), create_task=_no_task, publish=cast(Any, None), children=cast(Any, None)
+    )
+]
 
 
 def page(name: str) -> str:

@@ -111,6 +111,9 @@ class MemoryEventStore:
             done = task.max_runs is not None and task.max_runs <= total
             self._all.tasks[task_id] = replace(task, fired_count=total, status="completed" if done else task.status)
 
+    def end_waits(self, news: Sequence[StoredEvent]) -> int:
+        return 0
+
     def last(self) -> int:
         return self._rows.marks["last"]
 

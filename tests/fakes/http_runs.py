@@ -15,7 +15,7 @@ from app.domain.runs import Record, Run, RunFilter, RunStats, RunStatus
 from app.services.runs import State
 from tests.fakes.access import AccessRows, MemoryAuditStore
 from tests.fakes.events import MemoryEventStore
-from tests.fakes.stores import Rows
+from tests.fakes.stores import MemoryWaitStore, Rows
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
@@ -155,6 +155,7 @@ class _Unit:
     def __init__(self, runs: FakeRuns, after: list[Callable[[], None]]) -> None:
         self.runs = runs
         self.tasks = _Tasks(runs.task_ids)
+        self.waits = MemoryWaitStore(Rows())
         self.events = MemoryEventStore(cast(Any, self), Rows())
         self.audit = MemoryAuditStore(AccessRows())
         self._after = after

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from statistics import fmean
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from app.domain.errors import NotFound, PreconditionFailed
 from app.domain.paging import Page
 from app.domain.runs import ACTIVE, ENDED, NewRun, Record, Run, RunFilter, RunStats
 from app.domain.tasks import Definition, OccurrenceRecord, Task, TaskFilter
+from app.domain.waits import OpenWait, Resolution, of_child
 from tests.fakes.access import AccessRows, MemoryAgentStore, MemoryAuditStore, MemorySecretStore
 from tests.fakes.events import EventRows, MemoryEventStore
 
@@ -29,6 +31,7 @@ class Rows:
     runs: dict[str, Run] = field(default_factory=dict)
     origins: dict[str, str] = field(default_factory=dict)
     journals: dict[str, list[Record]] = field(default_factory=dict)
+    waits: dict[str, OpenWait] = field(default_factory=dict)
     events: EventRows = field(default_factory=EventRows)
     access: AccessRows = field(default_factory=AccessRows)
 
@@ -42,6 +45,7 @@ class Rows:
             runs=dict(self.runs),
             origins=dict(self.origins),
             journals=journals,
+            waits=dict(self.waits),
             events=self.events.copied(),
             access=self.access.copied(),
         )
@@ -287,12 +291,53 @@ def _queued(new: NewRun, title: str, now: datetime) -> Run:
     )
 
 
+class MemoryWaitStore:
+    """See `app.domain.ports.WaitStore`."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+
+    def resolve(self, wait_id: str, resolution: Resolution) -> bool:
+        wait = self._rows.waits.pop(wait_id, None)
+        if wait is None:
+            return False
+        self._rows.runs[wait.run_id] = replace(self._rows.runs[wait.run_id], status="queued")
+        return True
+
+    def drop(self, run_id: str) -> None:
+        self._rows.waits = {key: one for key, one in self._rows.waits.items() if one.run_id != run_id}
+
+    def ended_unseen(self, run_id: str, status: str, error: Mapping[str, Any] | None) -> None:
+        for wait in [one for one in self._rows.waits.values() if one.child_run_id == run_id]:
+            self.resolve(wait.id, of_child(run_id, status, None, error))
+
+    def get(self, wait_id: str) -> OpenWait | None:
+        return self._rows.waits.get(wait_id)
+
+    def of_run(self, run_id: str) -> OpenWait | None:
+        return next((one for one in self._rows.waits.values() if one.run_id == run_id), None)
+
+    def next_due_at(self) -> int | None:
+        return min((one.due_at for one in self._rows.waits.values() if one.due_at is not None), default=None)
+
+    def due(self, limit: int) -> list[OpenWait]:
+        now = time.time_ns() // 1000
+        return [one for one in self._rows.waits.values() if one.due_at is not None and one.due_at <= now][:limit]
+
+    def lost(self, limit: int) -> list[tuple[str, Resolution]]:
+        return []
+
+    def orphans(self, limit: int) -> list[str]:
+        return []
+
+
 class MemoryUnitOfWork:
     """See `app.domain.ports.UnitOfWork`."""
 
     def __init__(self, rows: Rows) -> None:
         self.tasks = MemoryTaskStore(rows)
         self.runs = MemoryRunStore(rows)
+        self.waits = MemoryWaitStore(rows)
         self.events = MemoryEventStore(self, rows)
         self.agents = MemoryAgentStore(rows.access)
         self.audit = MemoryAuditStore(rows.access)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -15,6 +15,10 @@ OnError = Literal["fail", "continue"]
 BACKOFF_STRATEGIES: Final[tuple[BackoffStrategy, ...]] = ("exponential_jitter", "linear", "fixed")
 ON_ERROR: Final[tuple[OnError, ...]] = ("fail", "continue")
 SCOPE_NAMES: Final = ("params", "steps", "now", "task", "run", "event")
+ITEM_NAMES: Final = ("item", "index")
+"""Roots that only the arguments of a step with `foreach` have."""
+PARALLEL: Final = "parallel"
+"""What a step with branches uses, in place of a tool."""
 SECRETS: Final = "secrets"
 """The root of secrets, which only arguments may read."""
 
@@ -27,6 +31,9 @@ NAME_LIMIT: Final = 100
 TIMEOUT_LIMIT: Final = 86_400
 RETRIES_LIMIT: Final = 10
 BACKOFF_LIMIT: Final = 3_600
+ITEMS_LIMIT: Final = 10_000
+PARALLEL_LIMIT: Final = 100
+BRANCHES_LIMIT: Final = 20
 
 DEFAULT_TIMEOUT: Final = 30.0
 DEFAULT_BACKOFF: Final = 5.0
@@ -38,7 +45,7 @@ class Step:
 
     Attributes:
         id: Unique in the pipeline; its output is at `steps.<id>`.
-        uses: Address of the tool.
+        uses: Address of the tool; `parallel` for a step with branches.
         arguments: The tool's arguments, to be rendered on the scope.
         condition: The step is skipped where it does not hold; None runs it always.
         save_as: Second name of the output under `steps`.
@@ -49,6 +56,9 @@ class Step:
         retry_on: Types of errors worth another attempt; empty for every retryable one.
         secrets: Names of the secrets that the arguments use.
         on_error: `fail` ends the run, `continue` goes on with `{error}` as the output.
+        foreach: Renders to the list of items for each of which the step is done; None does it once.
+        max_parallel: So many items at once.
+        branches: Steps in order, each list beside the others; all end before the next step.
     """
 
     id: str
@@ -63,6 +73,9 @@ class Step:
     retry_on: tuple[str, ...] = ()
     on_error: OnError = "fail"
     secrets: tuple[str, ...] = ()
+    foreach: Template | None = None
+    max_parallel: int = 1
+    branches: tuple[tuple[Step, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,9 +85,26 @@ class Pipeline:
     steps: tuple[Step, ...]
 
 
-def default_id(position: int) -> str:
-    """The id of a step that has none, by its position counted from 0: `step_1` is the first."""
-    return f"step_{position + 1}"
+def default_id(position: int, within: str = "") -> str:
+    """The id of a step that has none, by its position counted from 0: `step_1` is the first.
+
+    Args:
+        within: What ids in a branch begin with, see `branch_prefix`.
+    """
+    return f"{within}step_{position + 1}"
+
+
+def branch_prefix(step_id: str, branch: int) -> str:
+    """What default ids in a branch begin with; branches are counted from 0."""
+    return f"{step_id}_{branch + 1}_"
+
+
+def every_step(steps: Sequence[Step]) -> Iterator[Step]:
+    """These steps and those in their branches, however deep."""
+    for step in steps:
+        yield step
+        for branch in step.branches:
+            yield from every_step(branch)
 
 
 def parse_pipeline(document: Sequence[Mapping[str, Any]]) -> Pipeline:
@@ -84,15 +114,20 @@ def parse_pipeline(document: Sequence[Mapping[str, Any]]) -> Pipeline:
         TemplateSyntaxError: A template or a condition is wrong after all.
         KeyError: A step has no `uses`.
     """
-    return Pipeline(steps=tuple(_parse_step(step, position) for position, step in enumerate(document)))
+    return Pipeline(steps=_parse_steps(document, ""))
 
 
-def _parse_step(step: Mapping[str, Any], position: int) -> Step:
-    condition = step.get("if")
+def _parse_steps(document: Sequence[Mapping[str, Any]], within: str) -> tuple[Step, ...]:
+    return tuple(_parse_step(step, default_id(position, within)) for position, step in enumerate(document))
+
+
+def _parse_step(step: Mapping[str, Any], default: str) -> Step:
+    condition, foreach, branches = step.get("if"), step.get("foreach"), step.get(PARALLEL, ())
     arguments = compile_template(step.get("with", {}))
+    step_id = step.get("id", default)
     return Step(
-        id=step.get("id", default_id(position)),
-        uses=step["uses"],
+        id=step_id,
+        uses=PARALLEL if branches else step["uses"],
         arguments=arguments,
         condition=None if condition is None else compile_condition(condition),
         save_as=step.get("save_as"),
@@ -103,6 +138,9 @@ def _parse_step(step: Mapping[str, Any], position: int) -> Step:
         retry_on=tuple(step.get("retry_on", ())),
         on_error=step.get("on_error", "fail"),
         secrets=_secrets(arguments),
+        foreach=None if foreach is None else compile_template(foreach),
+        max_parallel=step.get("max_parallel", 1),
+        branches=tuple(_parse_steps(one, branch_prefix(step_id, n)) for n, one in enumerate(branches)),
     )
 
 

@@ -10,6 +10,7 @@ from app.domain.pipelines.model import Step
 from app.domain.pipelines.plan import Plan
 from app.domain.pipelines.retry import backoff_delay, may_retry
 from app.domain.runs import RunError
+from app.domain.waits import Wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,14 @@ class Failed:
     retry_after: float = 0.0
 
 
-Outcome = Succeeded | Skipped | Failed
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """The answer will come later, and the run waits for it without a worker."""
+
+    wait: Wait
+
+
+Outcome = Succeeded | Skipped | Failed | Waits
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,62 +2,95 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from app.domain.pipelines.model import Step
 from app.domain.runs import Record
+from app.domain.waits import Resolution
 
 
 class Progress:
     """Outputs so far and what each step has cost.
 
+    A step that is done for each item of a list counts attempts and failures by item: see `key_of`.
+
     Attributes:
         outputs: What templates see as `steps`: by step id and by `save_as`.
         done: Ids of steps that are not run again.
-        attempts: Attempts begun, by step id; the next one is numbered one higher.
-        failures: Failed attempts within the run's present attempt, by step id.
+        attempts: Attempts begun; the next one is numbered one higher.
+        failures: Failed attempts within the run's present attempt.
+        items: The list that a step goes through, by its id.
+        results: Outputs of the items that are done, by step id and index.
+        began: When the present attempt of a step that waits began, as the journal has it.
+        resumed: What came of a step's waiting.
         last_output: Output of the last step that was not skipped: the run's own output in the end.
     """
 
-    __slots__ = ("attempts", "done", "failures", "last_output", "outputs")
+    __slots__ = ("attempts", "began", "done", "failures", "items", "last_output", "outputs", "results", "resumed")
 
     def __init__(self) -> None:
         self.outputs: dict[str, Any] = {}
         self.done: set[str] = set()
         self.attempts: dict[str, int] = {}
         self.failures: dict[str, int] = {}
+        self.items: dict[str, Sequence[Any]] = {}
+        self.results: dict[str, dict[int, Any]] = {}
+        self.began: dict[str, str] = {}
+        self.resumed: dict[str, Resolution] = {}
         self.last_output: Any = None
 
     @classmethod
     def restored(cls, records: Iterable[Record], steps: Mapping[str, Step]) -> Progress:
         """What the journal tells of an earlier claim of the run."""
         progress = cls()
-        for record in records:
-            if record.kind == "state" and record.body["status"] == "queued" and "error" in record.body:
-                progress.failures.clear()
-            elif record.kind == "step" and record.body["id"] in steps:
-                progress._replay(steps[record.body["id"]], record.body)
+        progress.replay(records, steps)
         return progress
 
-    def _replay(self, step: Step, body: Mapping[str, Any]) -> None:
-        self.attempts[step.id] = body["attempt"]
-        if body["status"] == "succeeded":
-            self.finish(step, body.get("output"))
-        elif body["status"] == "skipped":
-            self.skip(step)
-        elif body["status"] == "failed":
-            self.fail(step)
-            if body.get("continued"):
-                self.finish(step, {"error": body["error"]})
+    def replay(self, records: Iterable[Record], steps: Mapping[str, Step]) -> None:
+        """Go through what happened."""
+        for record in records:
+            if record.kind == "state" and record.body["status"] == "queued" and "error" in record.body:
+                self.failures.clear()
+            elif record.kind == "step" and record.body["id"] in steps:
+                self._replay(steps[record.body["id"]], record.body)
 
-    def begin(self, step: Step) -> int:
+    def _replay(self, step: Step, body: Mapping[str, Any]) -> None:
+        item = body.get("item")
+        key = key_of(step, item)
+        self.attempts[key] = body["attempt"]
+        match body["status"]:
+            case "succeeded":
+                self.outputs.update(body.get("outputs", {}))
+                self.finish(step, body.get("output"), item)
+            case "skipped":
+                self.skip(step)
+            case "failed":
+                self.fail(step, item)
+                if body.get("continued"):
+                    self.finish(step, {"error": body["error"]}, item)
+            case "expanded":
+                self.items[step.id] = body["items"]
+                self.began[step.id] = body["started_at"]
+            case "gathered":
+                self.results.setdefault(step.id, {}).update({int(n): one for n, one in body["results"].items()})
+            case "waiting":
+                self.began[key] = body["started_at"]
+            case "resumed":
+                self.resumed[key] = Resolution.of_body(body)
+
+    def begin(self, step: Step, item: int | None = None) -> int:
         """Count an attempt; its number, from 1."""
-        self.attempts[step.id] = number = self.attempts.get(step.id, 0) + 1
+        key = key_of(step, item)
+        self.attempts[key] = number = self.attempts.get(key, 0) + 1
         return number
 
-    def finish(self, step: Step, output: Any) -> None:
-        """The step is done, with this output."""
+    def finish(self, step: Step, output: Any, item: int | None = None) -> None:
+        """The step, or one item of it, is done, with this output."""
+        self.resumed.pop(key_of(step, item), None)
+        if item is not None:
+            self.results.setdefault(step.id, {})[item] = output
+            return
         self.done.add(step.id)
         self.outputs[step.id] = self.last_output = output
         if step.save_as is not None:
@@ -70,7 +103,14 @@ class Progress:
         if step.save_as is not None:
             self.outputs[step.save_as] = None
 
-    def fail(self, step: Step) -> int:
-        """Count a failure; how many the step has had in this attempt of the run."""
-        self.failures[step.id] = count = self.failures.get(step.id, 0) + 1
+    def fail(self, step: Step, item: int | None = None) -> int:
+        """Count a failure; how many there have been in this attempt of the run."""
+        key = key_of(step, item)
+        self.resumed.pop(key, None)
+        self.failures[key] = count = self.failures.get(key, 0) + 1
         return count
+
+
+def key_of(step: Step, item: int | None) -> str:
+    """Names a step, or one item of it: `fetch`, `fetch[3]`."""
+    return step.id if item is None else f"{step.id}[{item}]"

@@ -15,7 +15,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from app.bootstrap import web, work
+from app.bootstrap import parts, web, work
 from app.factory import create_app
 from app.queueing.broker import make_celery
 from app.services.execution import Executor
@@ -116,7 +116,7 @@ def serving(settings: Settings) -> Iterator[Api]:
     """The application these settings describe; its connections are closed afterwards."""
     opened: list[Database] = []
 
-    kept = _kept(opened, web.open_database)
+    kept = _kept(opened, parts.open_database)
     with patch.object(web, "open_database", kept), patch.object(work, "open_database", kept):
         container = web.build(settings)
         yield Api(create_app(container), settings)

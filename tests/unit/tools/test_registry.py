@@ -24,7 +24,9 @@ def _no_task(fields: dict[str, Any], *, caller: Caller, idempotency_key: str) ->
 
 @pytest.fixture(scope="module")
 def registry() -> ToolRegistry:
-    return ToolRegistry(builtin_tools(http_policy=HttpPolicy(), create_task=_no_task, publish=cast(Any, None)))
+    return ToolRegistry(
+        builtin_tools(http_policy=HttpPolicy(), create_task=_no_task, publish=cast(Any, None), children=cast(Any, None))
+    )
 
 
 def test_tools_come_sorted_and_by_name() -> None:

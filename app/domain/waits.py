@@ -1,0 +1,186 @@
+"""What a run waits for while no worker holds it, and how the waiting ends.
+
+A tool that has to wait raises `Parked`. The worker settles the run as `waiting` and stores one row with what it waits
+for, in the transaction of the run's journal. Whoever sees it come (beat, a publisher, the end of a child, a decision)
+resolves the row: the result is written to the journal and the run is queued, all in one transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from app.domain.conditions import is_true
+from app.domain.events import PLATFORM, TopicPattern
+from app.domain.expressions import TemplateError, TemplateSyntaxError, compile_expression
+from app.domain.runs import NewRun, RunError
+from app.domain.texts import t
+from ordinaut import Event
+
+WaitKind = Literal["sleep", "event", "child", "approval", "parts"]
+
+LONGEST_SECONDS = 31_536_000
+"""A wait ends by itself after a year at the latest, where it has an end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolution:
+    """How a wait ended: with the step's output, or with its failure."""
+
+    output: Any = None
+    error: RunError | None = None
+    retryable: bool = False
+
+    def as_body(self) -> dict[str, Any]:
+        """The members of the journal record that says so."""
+        if self.error is None:
+            return {"output": self.output}
+        return {"error": self.error.as_dict(), "retryable": self.retryable}
+
+    @classmethod
+    def of_body(cls, body: Mapping[str, Any]) -> Resolution:
+        """The same, read back."""
+        error = body.get("error")
+        if error is None:
+            return cls(output=body.get("output"))
+        known = {name: error.get(name) for name in ("type", "message", "step_id", "details")}
+        return cls(error=RunError(**known), retryable=bool(body.get("retryable")))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Until:
+    """When a wait ends by itself, and with what: so many microseconds from now, or at a moment since 1970."""
+
+    then: Resolution
+    delay_us: int | None = None
+    at_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sleep:
+    """Nothing but time."""
+
+    until: Until
+    kind: WaitKind = "sleep"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventWait:
+    """An event on a topic of the pattern for which `match` holds.
+
+    Attributes:
+        asked_at: When the step began (`time.monotonic()`): what has been published since then counts…
+        lookback_us: …and so many microseconds before.
+        match: An expression over `{topic, payload}`, or members that the payload must have; None takes every event.
+    """
+
+    topic: str
+    match: str | Mapping[str, Any] | None
+    asked_at: float
+    lookback_us: int = 0
+    until: Until | None = None
+    kind: WaitKind = "event"
+
+    @property
+    def head(self) -> str:
+        """The first segment of every topic it may be for; empty where there are several."""
+        heads = {part[0] for part in TopicPattern.parse(self.topic).included}
+        head = heads.pop()
+        return "" if heads or head in ("*", "**") else head
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChildWait:
+    """The end of a run that is made together with the wait."""
+
+    child: NewRun
+    until: Until | None = None
+    kind: WaitKind = "child"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartsWait:
+    """The end of all pieces of the run's own work, which are made together with the wait."""
+
+    parts: tuple[NewRun, ...]
+    until: Until | None = None
+    kind: WaitKind = "parts"
+
+
+Wait = Sleep | EventWait | ChildWait | PartsWait
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parking:
+    """A step that waits: which, and for what."""
+
+    step_id: str
+    uses: str | None
+    attempt: int
+    wait: Wait
+    item: int | None = None
+
+
+class Parked(Exception):
+    """The tool's answer will come later."""
+
+    def __init__(self, wait: Wait) -> None:
+        super().__init__(wait.kind)
+        self.wait = wait
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenWait:
+    """A stored wait that has not ended.
+
+    Attributes:
+        due_at: Microseconds since 1970; None while nothing but what it waits for ends it.
+        then: What it ends with when it is due.
+    """
+
+    id: str
+    run_id: str
+    step_id: str
+    kind: WaitKind
+    due_at: int | None
+    then: Resolution | None
+    topic: str | None = None
+    match: str | Mapping[str, Any] | None = None
+    child_run_id: str | None = None
+
+
+def is_awaited(wait: OpenWait, event: Event) -> bool:
+    """Whether this is the event that the wait is for; an expression that cannot be evaluated does not hold."""
+    if wait.topic is None:
+        return False
+    pattern, family = TopicPattern.parse(wait.topic), event.topic.partition(".")[0]
+    if not pattern.matches(event.topic) or (family in PLATFORM and not pattern.names(family)):
+        return False
+    if isinstance(wait.match, str):
+        return _holds(wait.match, event)
+    return all(_member(event.data, path) == value for path, value in (wait.match or {}).items())
+
+
+def _holds(text: str, event: Event) -> bool:
+    try:
+        return is_true(compile_expression(text).evaluate({"topic": event.topic, "payload": event.data}))
+    except (TemplateError, TemplateSyntaxError):
+        return False
+
+
+def _member(value: Any, path: str) -> Any:
+    for name in path.split("."):
+        if not isinstance(value, Mapping):
+            return None
+        value = value.get(name)
+    return value
+
+
+def of_child(run_id: str, status: str, output: Any, error: Mapping[str, Any] | None) -> Resolution:
+    """What the end of a child run means for the step that waits for it."""
+    if status == "succeeded":
+        return Resolution(output={"run_id": run_id, "status": status, "output": output})
+    details = {"run_id": run_id, "status": status, "error": error}
+    message = t("The run it waited for is {status}", status=status)
+    return Resolution(error=RunError(type="child_failed", message=message, details=details))

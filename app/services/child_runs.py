@@ -1,0 +1,64 @@
+"""Runs that a step of another run starts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from app.domain.clock import Clock
+from app.domain.errors import Conflict
+from app.domain.ids import new_id
+from app.domain.ports import RunQueue, UnitsOfWork
+from app.domain.runs import NewRun
+from app.domain.texts import t
+from app.services.ownership import may_change
+from ordinaut import Caller
+
+
+class ChildRuns:
+    """What `tasks.run` does."""
+
+    def __init__(self, *, units: UnitsOfWork, clock: Clock, queue: RunQueue) -> None:
+        self._units = units
+        self._clock = clock
+        self._queue = queue
+
+    def prepared(self, task_id: str, params: Mapping[str, Any] | None, *, caller: Caller, key: str) -> NewRun:
+        """A run of the task that is not stored yet: it begins together with the wait for its end.
+
+        Args:
+            key: `<run>:<step>` of the step that asks.
+
+        Raises:
+            NotFound: there is no such task.
+            Forbidden: it is another agent's.
+            Conflict: it is canceled.
+        """
+        with self._units(read_only=True) as unit:
+            task = may_change(unit.tasks.get(task_id), caller)
+        if task.status == "canceled":
+            raise Conflict(t("A canceled task cannot be run"), task_id=task_id, status=task.status)
+        run_id = new_id()
+        return NewRun(
+            id=run_id,
+            task_id=task.id,
+            definition_id=task.definition_id,
+            trigger="child",
+            scheduled_for=self._clock.now(),
+            priority=task.priority,
+            max_attempts=task.max_retries + 1,
+            params=params,
+            origin=f"child:{key}:{run_id}",
+            parent_run_id=key.partition(":")[0],
+        )
+
+    def start(self, task_id: str, params: Mapping[str, Any] | None, *, caller: Caller, key: str) -> str:
+        """Queue a run that nobody waits for; asking twice under one key gives one run. Its id; raises as above."""
+        prepared = self.prepared(task_id, params, caller=caller, key=key)
+        origin = f"spawned:{key}"
+        with self._units() as unit:
+            unit.runs.add([replace(prepared, origin=origin)], self._clock.now())
+            unit.after_commit(self._queue.ring)
+            run = unit.runs.by_origin(origin)
+        return prepared.id if run is None else run.id

@@ -1,0 +1,62 @@
+"""What the settlements of some runs mean for others: runs that begin to wait, and those that waited for a child."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from app.domain.clock import SECOND
+from app.domain.events import PLATFORM, TopicPattern, event_document, position_at
+from app.domain.execution import Settlement
+from app.domain.runs import ENDED
+from app.domain.waits import EventWait, Resolution, is_awaited
+from app.storage.events import SqlEventStore
+from app.storage.waits import SqlWaitStore
+
+PAGE = 500
+"""Events looked through at a time for one that came before the wait was stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kin:
+    """Those of some settlements that concern other runs: runs that begin to wait, and children that have ended."""
+
+    parked: Sequence[Settlement]
+    ended: Sequence[Settlement]
+
+    @classmethod
+    def among(cls, settlements: Sequence[Settlement]) -> Kin | None:
+        """None where there are none, as mostly."""
+        parked = [one for one in settlements if one.parking is not None]
+        ended = [one for one in settlements if one.run.parent_run_id is not None and one.status in ENDED]
+        return cls(parked, ended) if parked or ended else None
+
+    @property
+    def listens(self) -> bool:
+        """Whether a run begins to wait for an event: that takes the publishers' lock, before any other."""
+        return any(one.parking is not None and one.parking.wait.kind == "event" for one in self.parked)
+
+    def settled(self, waits: SqlWaitStore, events: SqlEventStore | None, accepted: Collection[str]) -> None:
+        """These settlements stand, as far as they were accepted; `events` holds the publishers' lock."""
+        waits.ended([one for one in self.ended if one.run.id in accepted])
+        for one in self.parked:
+            if one.parking is not None and one.run.id in accepted:
+                wait_id = waits.park(one.run.id, one.parking)
+                if wait_id is not None and events is not None and isinstance(one.parking.wait, EventWait):
+                    _look_back(waits, events, wait_id, one.parking.wait)
+
+
+def _look_back(waits: SqlWaitStore, events: SqlEventStore, wait_id: str, wait: EventWait) -> None:
+    """End a wait at once if what it is for has been published since its step began."""
+    if wait.head in ("", *PLATFORM):
+        events.triggers_changed()  # what the platform tells is stored only for readers that are known
+    stored, pattern = waits.get(wait_id), TopicPattern.parse(wait.topic)
+    # By the database's clock, whatever this machine's shows.
+    position = position_at(waits.now() - wait.lookback_us - int((time.monotonic() - wait.asked_at) * SECOND)) - 1
+    while stored is not None and (found := events.after(position, pattern, PAGE)):
+        for one in found:
+            if is_awaited(stored, one.event):
+                waits.resolve(wait_id, Resolution(output=event_document(one.event)))
+                return
+        position = found[-1].position
