@@ -31,6 +31,7 @@ from app.services.lifecycle import Herald, RunWitness
 from app.services.metrics import MetricsService, Process
 from app.services.publishing import Publisher, Triggers
 from app.services.relay import Relay
+from app.services.reruns import RerunService
 from app.services.runs import RunService
 from app.services.schedules import ScheduleService
 from app.services.tasks import TaskService
@@ -143,13 +144,17 @@ def make_runs(database: Database, events: Events) -> RunService:
     return RunService(units=database.units, clock=database.clock, hub=hub, herald=events.herald)
 
 
-def add_use_cases(
-    tools: ToolRegistry, tasks: TaskService, runs: RunService, events: EventService, clock: Clock
-) -> None:
+def make_tool_runs(database: Database, queue: RunQueue, events: Events) -> ToolRuns:
+    """Runs, for the tools of a process that serves nobody by itself."""
+    reruns = RerunService(units=database.units, queue=queue, clock=database.clock)
+    return ToolRuns(runs=make_runs(database, events), reruns=reruns)
+
+
+def add_use_cases(tools: ToolRegistry, tasks: TaskService, runs: ToolRuns, events: EventService, clock: Clock) -> None:
     """What people do through the API, pipelines and assistants do through tools."""
     uses = UseCases(
         tasks=ToolTasks(tasks=tasks, schedules=ScheduleService(clock=clock), clock=clock),
-        runs=ToolRuns(runs=runs, tasks=tasks),
+        runs=runs,
         publish=events.publish,
         tools=tools,
     )

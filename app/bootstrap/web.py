@@ -22,7 +22,9 @@ from app.extension_host.host import ExtensionHost
 from app.services.catalog import Services
 from app.services.extension_work import ExtensionWorkService
 from app.services.health import HealthService
+from app.services.reruns import RerunService
 from app.services.schedules import ScheduleService
+from app.services.tool_uses import ToolRuns
 from app.services.tools import ToolService
 from config.settings import Settings
 from ordinaut import __version__
@@ -43,11 +45,13 @@ def build(settings: Settings) -> Container:
     events = make_events(settings, database, queue)
     tasks, tools = tasks_and_tools(settings, database, queue, events)
     runs, access = make_runs(database, events), open_access(settings, database)
-    add_use_cases(tools, tasks, runs, events.service, database.clock)
+    reruns = RerunService(units=database.units, queue=queue, clock=database.clock)
+    add_use_cases(tools, tasks, ToolRuns(runs=runs, reruns=reruns), events.service, database.clock)
     services = Services(
         tasks=tasks,
         schedules=ScheduleService(clock=clock),
         runs=runs,
+        reruns=reruns,
         events=events.service,
         tools=ToolService(tools=tools),
         health=HealthService(

@@ -17,7 +17,7 @@ from app.bootstrap.parts import (
     make_events,
     make_metrics,
     make_queue,
-    make_runs,
+    make_tool_runs,
     open_access,
     open_database,
     tasks_and_tools,
@@ -84,7 +84,7 @@ class WorkerParts:
         settings, database, queue = self.settings, database or self.database(), CeleryRunQueue(self.celery)
         events = make_events(settings, database, queue)
         tasks, tools = tasks_and_tools(settings, database, queue, events)
-        add_use_cases(tools, tasks, make_runs(database, events), events.service, database.clock)
+        add_use_cases(tools, tasks, make_tool_runs(database, queue, events), events.service, database.clock)
         database.ledger.witness = events.witness
         host = make_host(settings, make_doors(settings, tools, database, events, metrics), tools)
         host.load_having({Capability.TOOLS})
@@ -161,7 +161,7 @@ def extension_process(settings: Settings, lease: Lease, *, owner: str, parent: i
     database, queue, pace = open_database(settings), make_queue(settings), work_pace(settings)
     events = make_events(settings, database, queue)
     tasks, tools = tasks_and_tools(settings, database, queue, events)
-    add_use_cases(tools, tasks, make_runs(database, events), events.service, database.clock)
+    add_use_cases(tools, tasks, make_tool_runs(database, queue, events), events.service, database.clock)
     runner = Runner(events=StoredEvents(events.service), work=ExtensionWorkService(units=database.units))
     metrics = make_metrics(settings, database.units, "extension")
     metrics.start()

@@ -28,7 +28,12 @@ class AttemptView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepView:
-    """A step as its records leave it: the last attempt's state, and every attempt in order."""
+    """A step as its records leave it: the last attempt's state, and every attempt in order.
+
+    Attributes:
+        reused: Whether it was done by the run that this one repeats.
+        marked: `{by, note}` where not a tool but somebody said what it came to.
+    """
 
     id: str
     uses: str | None
@@ -40,6 +45,8 @@ class StepView:
     output: Any
     error: Mapping[str, Any] | None
     attempts: tuple[AttemptView, ...]
+    reused: bool = False
+    marked: Mapping[str, Any] | None = None
 
 
 def fold_steps(records: Iterable[Record]) -> dict[str, StepView]:
@@ -84,6 +91,8 @@ def _after(before: StepView | None, step_id: str, body: Mapping[str, Any]) -> St
         output=body.get("output") if try_now.status == "succeeded" else None,
         error=try_now.error,
         attempts=(*_earlier(before, goes_on=goes_on), try_now),
+        reused=bool(body.get("reused")),
+        marked=body.get("marked"),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from app.domain.access import AgentStore, AuditStore, SecretStore
 from app.domain.errors import Problem
 from app.domain.event_store import EventStore
+from app.domain.execution import Line
 from app.domain.paging import Page
 from app.domain.runs import NewRun, Record, Run, RunFilter, RunStats
 from app.domain.tasks import Definition, OccurrenceRecord, Task, TaskFilter
@@ -85,6 +86,9 @@ class RunStore(Protocol):
 
     def add(self, new: Sequence[NewRun], now: datetime) -> None:
         """Queue runs; one whose origin stands already is left out (`by_origin` finds the earlier one)."""
+
+    def remember(self, run_id: str, lines: Sequence[Line]) -> None:
+        """Begin the journal of a run that was queued in this transaction; see `app.domain.execution.Line`."""
 
     def by_origin(self, origin: str) -> Run | None: ...
 

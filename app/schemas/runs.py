@@ -57,6 +57,8 @@ _STEP: dict[str, Any] = {
     "input": {"url": "https://weather.example/chisinau"},
     "output": {"status": 200},
     "attempts": [_TRY],
+    "reused": False,
+    "marked": None,
 }
 
 
@@ -122,6 +124,13 @@ class AttemptOut(Shown):
     error: ErrorOut | None
 
 
+class MarkOut(Shown):
+    """Who took a step as done, and why."""
+
+    by: str
+    note: str
+
+
 class StepOut(Shown):
     """A step that has begun: its last attempt, and all of them."""
 
@@ -135,6 +144,8 @@ class StepOut(Shown):
     output: Any
     error: ErrorOut | None
     attempts: list[AttemptOut]
+    reused: bool = Field(False, description="Done by the run that this one repeats")
+    marked: MarkOut | None = Field(None, description="By whom and why, where somebody said what it came to")
 
 
 class RunOut(Shown):

@@ -11,6 +11,7 @@ from app.services.events import EventService
 from app.services.extension_work import ExtensionWorkService
 from app.services.health import HealthService
 from app.services.metrics import MetricsService
+from app.services.reruns import RerunService
 from app.services.runs import RunService
 from app.services.schedules import ScheduleService
 from app.services.secrets import SecretService
@@ -25,6 +26,7 @@ class Services:
     tasks: TaskService
     schedules: ScheduleService
     runs: RunService
+    reruns: RerunService
     events: EventService
     tools: ToolService
     health: HealthService

@@ -7,13 +7,13 @@ from collections.abc import Set as AbstractSet
 from typing import Any
 
 from app.domain.clock import Clock
-from app.domain.errors import Conflict
 from app.domain.journal import StepView
 from app.domain.paging import Page
-from app.domain.runs import ENDED, Record, Run, RunFilter
+from app.domain.reruns import FAILED, START, DefinitionChoice
+from app.domain.runs import Record, Run, RunFilter
 from app.domain.schedules import Occurrence
 from app.domain.tasks import Task, TaskFilter
-from app.domain.texts import t
+from app.services.reruns import RerunRequest, RerunService
 from app.services.runs import Cancelled, RunService, Waited
 from app.services.schedules import SchedulePreview, ScheduleService, ScheduleText, upcoming
 from app.services.task_states import Change
@@ -92,9 +92,9 @@ class ToolTasks:
 class ToolRuns:
     """What tools do with runs."""
 
-    def __init__(self, *, runs: RunService, tasks: TaskService) -> None:
+    def __init__(self, *, runs: RunService, reruns: RerunService) -> None:
         self._runs = runs
-        self._tasks = tasks
+        self._reruns = reruns
 
     def get(self, run_id: str, *, caller: Caller) -> tuple[Run, Sequence[StepView]]:
         """The run with its steps, or NotFound."""
@@ -120,19 +120,17 @@ class ToolRuns:
         """Stop a run; NotFound, Conflict when it has ended."""
         return self._runs.cancel(run_id, caller=caller)
 
-    def retry(self, run_id: str, *, caller: Caller, key: str) -> Run:
-        """A new run of the task as it is now, from its first step, with the params of a run that has ended.
+    def retry(self, run_id: str, *, caller: Caller, start: str | None, definition: DefinitionChoice, key: str) -> Run:
+        """A new run that repeats one that has ended, from a step on.
 
-        Asking twice under one `key` gives one run.
+        Without `start` it goes on from what was not done; what has succeeded begins anew. Asking twice under one
+        `key` gives one run.
 
         Raises:
-            NotFound: There is no such run.
-            Conflict: It has not ended, or its task is canceled.
+            NotFound, Forbidden, Conflict, InvalidInput.
         """
-        earlier, _ = self._runs.get(run_id, caller=caller)
-        if earlier.status not in ENDED:
-            raise Conflict(
-                t("The run has not ended: it is {status}", status=earlier.status), run_id=run_id, status=earlier.status
-            )
-        wish = RunRequest(params=earlier.params, key=f"retry:{run_id}:{key}")
-        return self._tasks.run_now(earlier.task_id, wish, caller=caller, request_id="")[0]
+        if start is None:
+            succeeded = self._runs.get(run_id, caller=caller)[0].status == "succeeded"
+            start = START if succeeded else FAILED
+        wish = RerunRequest(start=start, definition=definition, key=key)
+        return self._reruns.rerun(run_id, wish, caller=caller, request_id="")[0]

@@ -18,7 +18,7 @@ from app.domain.runs import ENDED, NewRun, Record, Run, RunFilter, RunStats
 from app.domain.texts import t
 from app.storage.columns import Instant
 from app.storage.inserts import insert_into
-from app.storage.journal import pack, unpack
+from app.storage.journal import Line, pack, unpack
 from app.storage.tables import BUSY, run_journal, runs, tasks
 
 PRIORITY_STEP = timedelta(minutes=1)
@@ -87,6 +87,13 @@ class SqlRunStore:
             return
         statement = insert_into(runs, self._connection.dialect.name)
         self._connection.execute(statement.on_conflict_do_nothing(index_elements=["origin"]), rows)
+
+    def remember(self, run_id: str, lines: Sequence[Line]) -> None:
+        """Begin the journal of a run that was queued in this transaction."""
+        if lines:
+            self._connection.execute(update(runs).where(runs.c.id == run_id).values(journal_length=len(lines)))
+            row = {"run_id": run_id, "first": 1, "last": len(lines), "records": pack(lines)}
+            self._connection.execute(insert(run_journal), row)
 
     def by_origin(self, origin: str) -> Run | None:
         """The run that was asked for under this name."""

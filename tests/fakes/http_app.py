@@ -79,6 +79,7 @@ def make_app(world: World | None = None) -> Flask:
         agents=nobody,
         audit=nobody,
         secrets=nobody,
+        reruns=nobody,
         runs=RunService(units=cast(Any, world.runs), clock=clock, hub=world.hub),
         health=HealthService(required=world.required, optional=world.optional, clock=clock, version="9.9.9"),
         metrics=metrics_of(),

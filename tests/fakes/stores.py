@@ -8,9 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from statistics import fmean
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
+from app.domain.clock import from_micros
 from app.domain.errors import NotFound, PreconditionFailed
+from app.domain.execution import Line
 from app.domain.paging import Page
 from app.domain.runs import ACTIVE, ENDED, NewRun, Record, Run, RunFilter, RunStats
 from app.domain.tasks import Definition, OccurrenceRecord, Task, TaskFilter
@@ -166,6 +168,13 @@ class MemoryRunStore:
             self._rows.runs[run.id] = _queued(run, self._rows.tasks[run.task_id].title, now)
             self._rows.journals[run.id] = []
 
+    def remember(self, run_id: str, lines: Sequence[Line]) -> None:
+        records = [
+            Record(number, from_micros(at), cast(Any, kind), body) for number, (at, kind, body) in enumerate(lines, 1)
+        ]
+        self._rows.journals[run_id] = records
+        self._rows.runs[run_id] = replace(self._rows.runs[run_id], journal_length=len(records))
+
     def by_origin(self, origin: str) -> Run | None:
         run_id = self._rows.origins.get(origin)
         return None if run_id is None else self._rows.runs[run_id]
@@ -284,6 +293,7 @@ def _queued(new: NewRun, title: str, now: datetime) -> Run:
         finished_at=None,
         params=new.params,
         event=new.event,
+        parent_run_id=new.parent_run_id,
         error=None,
         output=None,
         journal_length=0,

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from app.domain.journal import StepView
 from app.domain.paging import Page
 from app.domain.ports import Tools
+from app.domain.reruns import DefinitionChoice
 from app.domain.runs import Record, Run, RunFilter
 from app.domain.schedules import Occurrence
 from app.domain.tasks import Task, TaskFilter
@@ -122,8 +123,8 @@ class RunUses(Protocol):
 
     def cancel(self, run_id: str, *, caller: Caller) -> Canceled: ...
 
-    def retry(self, run_id: str, *, caller: Caller, key: str) -> Run:
-        """A new run of the task as it is now, with the params of a run that has ended."""
+    def retry(self, run_id: str, *, caller: Caller, start: str | None, definition: DefinitionChoice, key: str) -> Run:
+        """A new run that repeats one that has ended, from a step on; without `start`, from what was not done."""
 
 
 class Publish(Protocol):

@@ -9,6 +9,7 @@ from typing import Any, get_args
 from app.domain.clock import rfc3339
 from app.domain.errors import InvalidInput, NotFound
 from app.domain.journal import StepView
+from app.domain.reruns import DefinitionChoice
 from app.domain.runs import Record, Run, RunFilter, RunStatus
 from app.domain.texts import t
 from app.tools.use_cases import shapes
@@ -63,6 +64,21 @@ _PROPERTIES: dict[str, Any] = {
         "maximum": 500,
         "default": 100,
         "description": "Log lines on a page.",
+    },
+}
+
+_RERUN: dict[str, Any] = {
+    "from_step": {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": 200,
+        "description": "`failed`: the first step not done; `start`: the first of all; or a step's id. When left out, "
+        "`failed`, or `start` for a run that succeeded.",
+    },
+    "definition": {
+        "enum": list(get_args(DefinitionChoice)),
+        "default": "original",
+        "description": "The pipeline that the run kept, or the one its task has now.",
     },
 }
 
@@ -202,7 +218,8 @@ def _cancel(uses: UseCases) -> Tool:
 def _retry(uses: UseCases) -> Tool:
     def run(call: ToolCall) -> dict[str, Any]:
         earlier = call.arguments["run_id"]
-        new = uses.runs.retry(earlier, caller=call.caller, key=call.idempotency_key)
+        start, definition = call.arguments.get("from_step"), call.arguments.get("definition", "original")
+        new = uses.runs.retry(earlier, caller=call.caller, start=start, definition=definition, key=call.idempotency_key)
         return {
             "run_id": new.id,
             "task_id": new.task_id,
@@ -214,10 +231,10 @@ def _retry(uses: UseCases) -> Tool:
     return Tool(
         name="retry_run",
         description=t(
-            "Runs a task again with the params of an earlier run that has ended: a new run, from the first step, "
-            "with the pipeline as the task has it now."
+            "Repeats a run that has ended, with its params: a new run that goes on from the first step that was not "
+            "done, or from the step you name, and takes over what the steps before it gave."
         ),
-        schema=shape({"run_id": shapes.RUN_ID}, ["run_id"]),
+        schema=shape({"run_id": shapes.RUN_ID, **_RERUN}, ["run_id"]),
         output_schema=answer(
             {
                 "run_id": {"type": "string", "description": "The new run; wait_for_run waits for it."},
@@ -232,7 +249,7 @@ def _retry(uses: UseCases) -> Tool:
         destructive=True,
         open_world=True,
         scope="tasks:run",
-        examples=({"run_id": _EXAMPLE_ID},),
+        examples=({"run_id": _EXAMPLE_ID}, {"run_id": _EXAMPLE_ID, "from_step": "start", "definition": "latest"}),
     )
 
 

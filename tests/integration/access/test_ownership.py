@@ -50,6 +50,8 @@ CHANGES: list[tuple[str, str, Any]] = [
     ("POST", "/tasks/{task}/resume", {}),
     ("POST", "/tasks/{task}/cancel", {}),
     ("POST", "/runs/{run}/cancel", {}),
+    ("POST", "/runs/{run}/rerun", {}),
+    ("POST", "/runs/{run}/steps/a/mark", {"status": "skipped", "note": "n"}),
     ("DELETE", "/tasks/{task}", None),
 ]
 

@@ -1,0 +1,166 @@
+"""Runs that take up others: a rerun from a step on, and steps that somebody marks as done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.domain.clock import Clock, rfc3339, to_micros
+from app.domain.errors import Conflict, InvalidInput, Unprocessable
+from app.domain.ids import new_id
+from app.domain.json_size import json_problem
+from app.domain.pipelines.plan import Plan
+from app.domain.ports import RunQueue, UnitOfWork, UnitsOfWork
+from app.domain.reruns import FAILED, Body, DefinitionChoice, Mark, marked, taken_over
+from app.domain.runs import ENDED, NewRun, Run
+from app.domain.tasks import Definition, Task
+from app.domain.texts import joined, t
+from app.services.audit_trail import Difference, entry
+from app.services.ownership import run_changed
+from ordinaut import Caller
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RerunRequest:
+    """A wish to repeat a run that has ended.
+
+    Attributes:
+        start: `failed`, `start`, or the id of the step to go on from; what was done before it is not done again.
+        definition: The pipeline that the run kept, or the one that its task has now.
+        key: Asking twice under one key gives one run.
+    """
+
+    start: str = FAILED
+    definition: DefinitionChoice = "original"
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """By whom something was asked, and when."""
+
+    caller: Caller
+    at: datetime
+    request_id: str = ""
+
+
+class RerunService:
+    """The use cases of repeating runs."""
+
+    def __init__(self, *, units: UnitsOfWork, queue: RunQueue, clock: Clock) -> None:
+        self._units = units
+        self._queue = queue
+        self._clock = clock
+
+    def rerun(self, run_id: str, wish: RerunRequest, *, caller: Caller, request_id: str) -> tuple[Run, bool]:
+        """Queue a run that repeats another one, with its params, its event and its nominal time.
+
+        Returns:
+            The new run, and whether it stood already under this key.
+
+        Raises:
+            NotFound, Forbidden; Conflict for a run that has not ended, `failed` for one that succeeded, or a canceled
+            task; InvalidInput for a step to go on from that is not there or lacks what comes before it.
+        """
+        with self._units() as unit:
+            run = run_changed(unit, unit.runs.get(run_id), caller)
+            asked = Asked(caller=caller, at=self._clock.now(), request_id=request_id)
+            made, stood = rerun(unit, run, wish, asked)
+            if not stood:
+                told = Difference(after={"rerun_of": run.id, "from": wish.start, "definition": wish.definition})
+                unit.audit.add(entry(asked.at, caller, "run.rerun", made, told))
+                unit.after_commit(self._queue.ring)
+            return unit.runs.get(made), stood
+
+    def mark(self, run_id: str, mark: Mark, *, caller: Caller, request_id: str) -> Run:
+        """Queue a run that repeats another one and takes a step of it as done.
+
+        Raises:
+            NotFound, Forbidden; Conflict for a run that has not ended or has succeeded, or a canceled task;
+            InvalidInput for a step that is not there or lacks what comes before it, or an output that is too large.
+        """
+        if issue := json_problem(mark.output):
+            raise InvalidInput.at("/output", joined(" ", ["'output'", issue]))
+        with self._units() as unit:
+            run = run_changed(unit, unit.runs.get(run_id), caller)
+            asked = Asked(caller=caller, at=self._clock.now(), request_id=request_id)
+            check_repeatable(unit, run, FAILED)
+            definition = unit.tasks.definition(run.definition_id)
+            lines = marked(unit.runs.journal(run.id), plan_of(definition).steps, mark, rfc3339(asked.at))
+            made = _queued(unit, repeated(run, definition, asked), lines, asked.at)
+            facts = {"rerun_of": run.id, "step_id": mark.step_id, "status": mark.status, "note": mark.note}
+            unit.audit.add(entry(asked.at, caller, "run.step_marked", made, Difference(after=facts)))
+            unit.after_commit(self._queue.ring)
+            return unit.runs.get(made)
+
+
+def rerun(unit: UnitOfWork, run: Run, wish: RerunRequest, asked: Asked) -> tuple[str, bool]:
+    """Queue the rerun of a run that the caller may change; its id, and whether it stood already.
+
+    Raises:
+        Conflict, InvalidInput: see `RerunService.rerun`.
+    """
+    task = check_repeatable(unit, run, wish.start)
+    origin = f"rerun:{run.id}:{wish.key}" if wish.key else None
+    earlier = unit.runs.by_origin(origin) if origin else None
+    if earlier is not None:
+        return earlier.id, True
+    definition = unit.tasks.definition(run.definition_id if wish.definition == "original" else task.definition_id)
+    lines = taken_over(unit.runs.journal(run.id), plan_of(definition).steps, wish.start)
+    return _queued(unit, repeated(run, definition, asked, origin=origin), lines, asked.at), False
+
+
+def check_repeatable(unit: UnitOfWork, run: Run, start: str) -> Task:
+    """The run's task, held until the unit ends, so that two who ask under one key take turns.
+
+    Raises:
+        Conflict: the run cannot be repeated from there.
+    """
+    task = unit.tasks.get(run.task_id, lock=True)
+    details = {"run_id": run.id, "status": run.status}
+    if run.status not in ENDED:
+        raise Conflict(t("The run has not ended: it is {status}", status=run.status), **details)
+    if start == FAILED and run.status == "succeeded":
+        raise Conflict(t("The run has succeeded: no step of it is left to be done"), **details)
+    if task.status == "canceled":
+        raise Conflict(t("A canceled task cannot be run"), task_id=task.id, status=task.status)
+    return task
+
+
+def plan_of(definition: Definition) -> Plan:
+    """The definition, compiled.
+
+    Raises:
+        Unprocessable: this version of the code cannot read it.
+    """
+    try:
+        return Plan.of(definition.document)
+    except (LookupError, TypeError, ValueError) as error:
+        message = t("The definition it was queued with cannot be read ({kind})", kind=type(error).__name__)
+        raise Unprocessable(message, definition_id=definition.id) from error
+
+
+def repeated(run: Run, definition: Definition, asked: Asked, *, origin: str | None = None) -> NewRun:
+    """The run that repeats another one under a definition."""
+    return NewRun(
+        id=new_id(),
+        task_id=run.task_id,
+        definition_id=definition.id,
+        trigger="rerun",
+        nominal_at=run.nominal_at,
+        scheduled_for=asked.at,
+        priority=run.priority,
+        max_attempts=definition.document["max_retries"] + 1,
+        params=run.params,
+        origin=origin,
+        request_id=asked.request_id or None,
+        event=run.event,
+        parent_run_id=run.id,
+    )
+
+
+def _queued(unit: UnitOfWork, new: NewRun, steps: Sequence[Body], at: datetime) -> str:
+    unit.runs.add([new], at)
+    unit.runs.remember(new.id, [(to_micros(at), "step", body) for body in steps])
+    return new.id
