@@ -98,6 +98,12 @@ class RunStore(Protocol):
     def page(self, where: RunFilter, *, limit: int, offset: int) -> Page[Run]:
         """Newest first."""
 
+    def count(self, where: RunFilter) -> int:
+        """How many there are."""
+
+    def batch(self, where: RunFilter, *, after: str, limit: int, lock: bool) -> list[Run]:
+        """Those with an id above `after`, in order; with `lock` held until the unit ends, others' left out."""
+
     def latest(self, task_id: str) -> Run | None: ...
 
     def busy_tasks(self, task_ids: Sequence[str]) -> set[str]:

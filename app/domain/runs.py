@@ -157,7 +157,11 @@ class RunFilter:
     start_time: datetime | None = None
     end_time: datetime | None = None
     owner: str | None = None
-    """Only runs of this agent's tasks; not for clients to choose."""
+    """Only runs of this agent's tasks; this and what follows is not for clients to choose."""
+    cancelling: bool | None = None
+    """Whether somebody has asked for its end."""
+    repeated: bool | None = None
+    """Whether another run repeats it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from app.services.agents import AgentService
 from app.services.audit import AuditService
 from app.services.auth import AuthService
+from app.services.bulk import BulkService
 from app.services.events import EventService
 from app.services.extension_work import ExtensionWorkService
 from app.services.health import HealthService
@@ -27,6 +28,7 @@ class Services:
     schedules: ScheduleService
     runs: RunService
     reruns: RerunService
+    bulk: BulkService
     events: EventService
     tools: ToolService
     health: HealthService

@@ -66,7 +66,7 @@ class RerunService:
         with self._units() as unit:
             run = run_changed(unit, unit.runs.get(run_id), caller)
             asked = Asked(caller=caller, at=self._clock.now(), request_id=request_id)
-            made, stood = rerun(unit, run, wish, asked)
+            made, stood = rerun(unit, run, wish, asked, Definitions())
             if not stood:
                 told = Difference(after={"rerun_of": run.id, "from": wish.start, "definition": wish.definition})
                 unit.audit.add(entry(asked.at, caller, "run.rerun", made, told))
@@ -86,8 +86,8 @@ class RerunService:
             run = run_changed(unit, unit.runs.get(run_id), caller)
             asked = Asked(caller=caller, at=self._clock.now(), request_id=request_id)
             check_repeatable(unit, run, FAILED)
-            definition = unit.tasks.definition(run.definition_id)
-            lines = marked(unit.runs.journal(run.id), plan_of(definition).steps, mark, rfc3339(asked.at))
+            definition, plan = Definitions().get(unit, run.definition_id)
+            lines = marked(unit.runs.journal(run.id), plan.steps, mark, rfc3339(asked.at))
             made = _queued(unit, repeated(run, definition, asked), lines, asked.at)
             facts = {"rerun_of": run.id, "step_id": mark.step_id, "status": mark.status, "note": mark.note}
             unit.audit.add(entry(asked.at, caller, "run.step_marked", made, Difference(after=facts)))
@@ -95,19 +95,38 @@ class RerunService:
             return unit.runs.get(made)
 
 
-def rerun(unit: UnitOfWork, run: Run, wish: RerunRequest, asked: Asked) -> tuple[str, bool]:
+class Definitions:
+    """Definitions as they were looked up, each compiled once."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[Definition, Plan]] = {}
+
+    def get(self, unit: UnitOfWork, definition_id: str) -> tuple[Definition, Plan]:
+        """The definition.
+
+        Raises:
+            Unprocessable: this version of the code cannot read it.
+        """
+        if definition_id not in self._known:
+            definition = unit.tasks.definition(definition_id)
+            self._known[definition_id] = definition, _plan_of(definition)
+        return self._known[definition_id]
+
+
+def rerun(unit: UnitOfWork, run: Run, wish: RerunRequest, asked: Asked, definitions: Definitions) -> tuple[str, bool]:
     """Queue the rerun of a run that the caller may change; its id, and whether it stood already.
 
     Raises:
-        Conflict, InvalidInput: see `RerunService.rerun`.
+        Conflict, InvalidInput, Unprocessable: see `RerunService.rerun`.
     """
     task = check_repeatable(unit, run, wish.start)
     origin = f"rerun:{run.id}:{wish.key}" if wish.key else None
     earlier = unit.runs.by_origin(origin) if origin else None
     if earlier is not None:
         return earlier.id, True
-    definition = unit.tasks.definition(run.definition_id if wish.definition == "original" else task.definition_id)
-    lines = taken_over(unit.runs.journal(run.id), plan_of(definition).steps, wish.start)
+    wanted = run.definition_id if wish.definition == "original" else task.definition_id
+    definition, plan = definitions.get(unit, wanted)
+    lines = taken_over(unit.runs.journal(run.id), plan.steps, wish.start)
     return _queued(unit, repeated(run, definition, asked, origin=origin), lines, asked.at), False
 
 
@@ -128,12 +147,7 @@ def check_repeatable(unit: UnitOfWork, run: Run, start: str) -> Task:
     return task
 
 
-def plan_of(definition: Definition) -> Plan:
-    """The definition, compiled.
-
-    Raises:
-        Unprocessable: this version of the code cannot read it.
-    """
+def _plan_of(definition: Definition) -> Plan:
     try:
         return Plan.of(definition.document)
     except (LookupError, TypeError, ValueError) as error:

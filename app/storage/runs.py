@@ -7,7 +7,19 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
-from sqlalchemy import BigInteger, ColumnElement, bindparam, delete, func, insert, literal, select, type_coerce, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    select,
+    type_coerce,
+    update,
+)
 from sqlalchemy.engine import Connection, RowMapping
 
 from app.domain.clock import to_micros
@@ -30,6 +42,7 @@ _next_available_at = select(runs.c.available_at).where(runs.c.status == "queued"
 
 _busy_tasks = select(runs.c.task_id).where(runs.c.task_id.in_(bindparam("ids", expanding=True)), BUSY).distinct()
 _add = insert(runs)
+_others = runs.alias()
 
 
 def rank_of(available_at: datetime, priority: int) -> int:
@@ -110,10 +123,21 @@ class SqlRunStore:
     def page(self, where: RunFilter, *, limit: int, offset: int) -> Page[Run]:
         """Newest first."""
         conditions = _conditions(where)
-        total = self._connection.execute(select(func.count()).select_from(runs).where(*conditions)).scalar_one()
+        total = self.count(where)
         query = _whole.where(*conditions).order_by(runs.c.id.desc()).limit(limit).offset(offset)
         found = self._connection.execute(query).mappings()
         return Page(tuple(_run(row) for row in found), total, limit, offset)
+
+    def count(self, where: RunFilter) -> int:
+        """How many there are."""
+        return self._connection.execute(select(func.count()).select_from(runs).where(*_conditions(where))).scalar_one()
+
+    def batch(self, where: RunFilter, *, after: str, limit: int, lock: bool) -> list[Run]:
+        """Those with an id above `after`, in order; with `lock` held until the unit ends, others' left out."""
+        query = _whole.where(*_conditions(where), runs.c.id > after).order_by(runs.c.id).limit(limit)
+        if lock:
+            query = query.with_for_update(of=runs, skip_locked=True)
+        return [_run(row) for row in self._connection.execute(query).mappings()]
 
     def latest(self, task_id: str) -> Run | None:
         """The run of the task that was made last."""
@@ -257,6 +281,12 @@ def _conditions(where: RunFilter) -> list[ColumnElement[bool]]:
         conditions.append(runs.c.scheduled_for < where.end_time)
     if where.owner is not None:
         conditions.append(_of(where.owner))
+    if where.cancelling is not None:
+        asked = runs.c.cancel_requested_at
+        conditions.append(asked.is_not(None) if where.cancelling else asked.is_(None))
+    if where.repeated is not None:
+        again = exists().where(_others.c.parent_run_id == runs.c.id, _others.c.trigger == "rerun")
+        conditions.append(again if where.repeated else ~again)
     return conditions
 
 

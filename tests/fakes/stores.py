@@ -187,7 +187,16 @@ class MemoryRunStore:
     def page(self, where: RunFilter, *, limit: int, offset: int) -> Page[Run]:
         tasks = self._rows.tasks
         mine = (run for run in self._newest() if where.owner in (None, tasks[run.task_id].created_by))
-        return _paged((run for run in mine if _wanted_run(run, where)), limit, offset)
+        again = {run.parent_run_id for run in self._rows.runs.values() if run.trigger == "rerun"}
+        found = (run for run in mine if where.repeated in (None, run.id in again))
+        return _paged((run for run in found if _wanted_run(run, where)), limit, offset)
+
+    def count(self, where: RunFilter) -> int:
+        return self.page(where, limit=0, offset=0).total
+
+    def batch(self, where: RunFilter, *, after: str, limit: int, lock: bool) -> list[Run]:
+        found = self.page(where, limit=len(self._rows.runs), offset=0).items
+        return [run for run in reversed(found) if run.id > after][:limit]
 
     def _newest(self, task_id: str | None = None) -> list[Run]:
         found = [run for run in self._rows.runs.values() if task_id in (None, run.task_id)]
@@ -265,6 +274,7 @@ def _wanted_run(run: Run, where: RunFilter) -> bool:
         and (not where.status or run.status in where.status)
         and (where.success is None or run.success is where.success)
         and where.trigger in (None, run.trigger)
+        and where.cancelling in (None, run.cancel_requested_at is not None)
         and (where.start_time is None or run.scheduled_for >= where.start_time)
         and (where.end_time is None or run.scheduled_for < where.end_time)
     )

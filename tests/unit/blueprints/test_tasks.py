@@ -39,6 +39,7 @@ def make_client(world: TaskWorld) -> Any:
         tools=world.tool_service,
         runs=nobody,
         reruns=nobody,
+        bulk=nobody,
         events=nobody,
         health=nobody,
         auth=nobody,
