@@ -36,7 +36,7 @@ def mark_step(run_id: str, step_id: str, body: MarkIn) -> dict[str, Any]:
     """Take a step as done, and go on after it.
 
     A new run, with `parent_run_id`, that takes over the steps before this one, takes this one as you say, and
-    executes those after it. The run that is repeated has to have failed or been canceled.
+    executes those after it. The run that is repeated has failed or been canceled; one that waits is canceled by this.
     """
     mark = body.mark(step_id, identity().agent_id)
     return run_now_out(services().reruns.mark(run_id, mark, caller=identity(), request_id=request_id()), False)

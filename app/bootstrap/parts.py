@@ -144,9 +144,13 @@ def make_runs(database: Database, events: Events) -> RunService:
     return RunService(units=database.units, clock=database.clock, hub=hub, herald=events.herald)
 
 
+def make_reruns(database: Database, queue: RunQueue, events: Events) -> RerunService:
+    return RerunService(units=database.units, queue=queue, clock=database.clock, herald=events.herald)
+
+
 def make_tool_runs(database: Database, queue: RunQueue, events: Events) -> ToolRuns:
     """Runs, for the tools of a process that serves nobody by itself."""
-    reruns = RerunService(units=database.units, queue=queue, clock=database.clock)
+    reruns = make_reruns(database, queue, events)
     return ToolRuns(runs=make_runs(database, events), reruns=reruns)
 
 

@@ -11,6 +11,7 @@ from app.bootstrap.parts import (
     make_events,
     make_metrics,
     make_queue,
+    make_reruns,
     make_runs,
     open_access,
     open_database,
@@ -23,7 +24,6 @@ from app.services.bulk import BulkService
 from app.services.catalog import Services
 from app.services.extension_work import ExtensionWorkService
 from app.services.health import HealthService
-from app.services.reruns import RerunService
 from app.services.schedules import ScheduleService
 from app.services.tool_uses import ToolRuns
 from app.services.tools import ToolService
@@ -46,7 +46,7 @@ def build(settings: Settings) -> Container:
     events = make_events(settings, database, queue)
     tasks, tools = tasks_and_tools(settings, database, queue, events)
     runs, access = make_runs(database, events), open_access(settings, database)
-    reruns = RerunService(units=database.units, queue=queue, clock=database.clock)
+    reruns = make_reruns(database, queue, events)
     add_use_cases(tools, tasks, ToolRuns(runs=runs, reruns=reruns), events.service, database.clock)
     services = Services(
         tasks=tasks,

@@ -37,7 +37,7 @@ class Mark:
     by: str
 
 
-def taken_over(records: Iterable[Record], steps: Sequence[Step], start: str, *, at: str = "/from") -> list[Body]:
+def taken_over(records: Sequence[Record], steps: Sequence[Step], start: str, *, at: str = "/from") -> list[Body]:
     """The records with which a new run begins: one for each step before the one it goes on from.
 
     Args:
@@ -56,6 +56,19 @@ def taken_over(records: Iterable[Record], steps: Sequence[Step], start: str, *, 
             message = t("Step {step} comes before it and has no outcome in this run", step=step.id)
             raise InvalidInput.at(at, message, t("Go on from {step} or from a step before it", step=step.id))
     return [{**outcomes[step.id], "reused": True} for step in steps[:place]]
+
+
+def items_taken_over(records: Sequence[Record], steps: Sequence[Step], taken: Sequence[Body]) -> list[Body]:
+    """Where a run under the same definition goes on in the middle of a list: the list, and its items that are done.
+
+    Args:
+        taken: What `taken_over` gave for `failed`.
+    """
+    left = steps[len(taken) :]
+    if not left or left[0].foreach is None:
+        return []
+    mine = [one.body for one in records if _is_of(one, left[0].id)]
+    return [{**body, "reused": True} for body in mine if _is_of_list(body)]
 
 
 def marked(records: Sequence[Record], steps: Sequence[Step], mark: Mark, moment: str) -> list[Body]:
@@ -80,6 +93,11 @@ def marked(records: Sequence[Record], steps: Sequence[Step], mark: Mark, moment:
         "marked": {"by": mark.by, "note": mark.note},
     }
     return [*before, {**body, "output": mark.output} if mark.status == "succeeded" else body]
+
+
+def _is_of_list(body: Mapping[str, Any]) -> bool:
+    done = body["status"] == "succeeded" or bool(body.get("continued"))
+    return body["status"] in ("expanded", "gathered") or ("item" in body and done)
 
 
 def _is_of(record: Record, step_id: str) -> bool:

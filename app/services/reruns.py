@@ -12,12 +12,14 @@ from app.domain.ids import new_id
 from app.domain.json_size import json_problem
 from app.domain.pipelines.plan import Plan
 from app.domain.ports import RunQueue, UnitOfWork, UnitsOfWork
-from app.domain.reruns import FAILED, Body, DefinitionChoice, Mark, marked, taken_over
+from app.domain.reruns import FAILED, Body, DefinitionChoice, Mark, items_taken_over, marked, taken_over
 from app.domain.runs import ENDED, NewRun, Run
 from app.domain.tasks import Definition, Task
 from app.domain.texts import joined, t
 from app.services.audit_trail import Difference, entry
+from app.services.lifecycle import Herald, Telling
 from app.services.ownership import run_changed
+from app.services.run_ends import cancel_run
 from ordinaut import Caller
 
 
@@ -48,7 +50,8 @@ class Asked:
 class RerunService:
     """The use cases of repeating runs."""
 
-    def __init__(self, *, units: UnitsOfWork, queue: RunQueue, clock: Clock) -> None:
+    def __init__(self, *, units: UnitsOfWork, queue: RunQueue, clock: Clock, herald: Herald) -> None:
+        self._herald = herald
         self._units = units
         self._queue = queue
         self._clock = clock
@@ -74,17 +77,22 @@ class RerunService:
             return unit.runs.get(made), stood
 
     def mark(self, run_id: str, mark: Mark, *, caller: Caller, request_id: str) -> Run:
-        """Queue a run that repeats another one and takes a step of it as done.
+        """Queue a run that repeats another one and takes a step of it as done; one that still waits is canceled.
 
         Raises:
-            NotFound, Forbidden; Conflict for a run that has not ended or has succeeded, or a canceled task;
+            NotFound, Forbidden; Conflict for a run in the hands of a worker or in the queue, one that waits for an
+            approval, one that has succeeded, or a canceled task;
             InvalidInput for a step that is not there or lacks what comes before it, or an output that is too large.
         """
         if issue := json_problem(mark.output):
             raise InvalidInput.at("/output", joined(" ", ["'output'", issue]))
         with self._units() as unit:
+            telling = self._herald.opened(unit, "run.canceled")
             run = run_changed(unit, unit.runs.get(run_id), caller)
             asked = Asked(caller=caller, at=self._clock.now(), request_id=request_id)
+            unit.tasks.get(run.task_id, lock=True)
+            if run.status == "waiting":
+                run = _no_longer_waiting(unit, run, asked, telling)
             check_repeatable(unit, run, FAILED)
             definition, plan = Definitions().get(unit, run.definition_id)
             lines = marked(unit.runs.journal(run.id), plan.steps, mark, rfc3339(asked.at))
@@ -93,6 +101,16 @@ class RerunService:
             unit.audit.add(entry(asked.at, caller, "run.step_marked", made, Difference(after=facts)))
             unit.after_commit(self._queue.ring)
             return unit.runs.get(made)
+
+
+def _no_longer_waiting(unit: UnitOfWork, run: Run, asked: Asked, telling: Telling) -> Run:
+    """The run, canceled, unless it goes on meanwhile."""
+    wait = unit.waits.of_run(run.id)
+    if wait is not None and wait.kind == "approval":
+        raise Conflict(t("It waits for an approval: decide that"), run_id=run.id, status=run.status)
+    if cancel_run(unit, run, asked.at, telling) == "canceled":
+        unit.audit.add(entry(asked.at, asked.caller, "run.canceled", run.id))
+    return unit.runs.get(run.id)
 
 
 class Definitions:
@@ -126,7 +144,10 @@ def rerun(unit: UnitOfWork, run: Run, wish: RerunRequest, asked: Asked, definiti
         return earlier.id, True
     wanted = run.definition_id if wish.definition == "original" else task.definition_id
     definition, plan = definitions.get(unit, wanted)
-    lines = taken_over(unit.runs.journal(run.id), plan.steps, wish.start)
+    journal = unit.runs.journal(run.id)
+    lines = taken_over(journal, plan.steps, wish.start)
+    if wish.start == FAILED and definition.id == run.definition_id:
+        lines += items_taken_over(journal, plan.steps, lines)
     return _queued(unit, repeated(run, definition, asked, origin=origin), lines, asked.at), False
 
 
@@ -136,6 +157,8 @@ def check_repeatable(unit: UnitOfWork, run: Run, start: str) -> Task:
     Raises:
         Conflict: the run cannot be repeated from there.
     """
+    if run.part is not None:
+        raise Conflict(t("It is a part of another run: repeat that one"), run_id=run.part["root"])
     task = unit.tasks.get(run.task_id, lock=True)
     details = {"run_id": run.id, "status": run.status}
     if run.status not in ENDED:

@@ -91,6 +91,20 @@ def test_a_step_skipped_by_hand_has_no_output(api: Api) -> None:
     assert api.get(f"/runs/{answer['run_id']}/logs")["items"][0]["message"] == "Ion and -"
 
 
+def test_a_run_that_waits_is_helped_along(api: Api) -> None:
+    waiting = {"id": "pause", "uses": "flow.sleep", "with": {"seconds": 3600}}
+    first = {"id": "first", "uses": "data.set", "with": {"value": 1}}
+    last = {"id": "last", "uses": "log.write", "with": {"message": "${steps.pause.slept}"}}
+    run_id = api.run(api.task(payload={"pipeline": [first, waiting, last]}))
+    api.work()
+    assert api.get(f"/runs/{run_id}")["status"] == "waiting"
+    mark = {"status": "succeeded", "output": {"slept": "enough"}, "note": "Nobody needs to wait"}
+    answer = api.post(f"/runs/{run_id}/steps/pause/mark", mark, expect=202)
+    api.work()
+    assert api.get(f"/runs/{run_id}")["status"] == "canceled"
+    assert api.get(f"/runs/{answer['run_id']}/logs")["items"][0]["message"] == "enough"
+
+
 def test_what_cannot_be_repeated(api: Api) -> None:
     run, task = failed(api), api.task()
     queued = api.run(task)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from app.domain.errors import InvalidInput
 from app.domain.pipelines.model import Step
 from app.domain.pipelines.progress import Progress
-from app.domain.reruns import Mark, marked, taken_over
+from app.domain.reruns import Mark, items_taken_over, marked, taken_over
 from app.domain.runs import Record
 from app.domain.templates import compile_template
 
@@ -74,6 +74,23 @@ def test_a_failure_that_the_run_went_on_with_is_an_outcome() -> None:
 
 def test_one_item_of_a_list_is_not_its_step() -> None:
     assert taken_over(journal(ended("a", output=1, item=0)), steps("a"), "failed") == []
+
+
+def test_the_items_of_a_list_that_are_done_are_taken_over() -> None:
+    listed = Step(id="a", uses="data.set", arguments=compile_template({}), foreach=compile_template("${params.all}"))
+    records = journal(
+        ended("a", "expanded", items=[1, 2, 3], started_at="2026-11-25T00:00:00Z"),
+        ended("a", "running", item=0),
+        ended("a", item=0, output="one"),
+        ended("a", "failed", item=1, error={}),
+        ended("a", "failed", item=2, error={"type": "x"}, continued=True),
+        ended("a", "failed", error={}),
+    )
+    taken = items_taken_over(records, [listed], [])
+    restored = Progress.restored([Record(1, NOW, "step", body) for body in taken], {"a": listed})
+    assert restored.items == {"a": [1, 2, 3]}
+    assert restored.results == {"a": {0: "one", 2: {"error": {"type": "x"}}}}
+    assert items_taken_over(OLD, steps("a", "b", "c"), taken_over(OLD, steps("a", "b", "c"), "failed")) == []
 
 
 def test_a_step_that_calls_another_tool_now_is_not_taken_over() -> None:
