@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
@@ -47,6 +48,50 @@ class StepView:
     attempts: tuple[AttemptView, ...]
     reused: bool = False
     marked: Mapping[str, Any] | None = None
+    items: ItemsView | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemsView:
+    """How far a step has come through its list; an item that has failed may yet be tried again."""
+
+    total: int
+    succeeded: int = 0
+    failed: int = 0
+
+
+def has_parts(records: Iterable[Record]) -> bool:
+    """Whether some of a run's work went on in runs of its own."""
+    return any(record.kind == "state" and record.body.get("reason") == "parts" for record in records)
+
+
+def steps_with_parts(records: Sequence[Record], parts: Sequence[Sequence[Record]]) -> dict[str, StepView]:
+    """The steps of a run, and of the parts in which some of its work went on, each with its records."""
+    steps = fold_steps(records)
+    for step in (one for part in parts for one in fold_steps(part).values()):
+        steps.setdefault(step.id, step)
+    everything = [record for part in (records, *parts) for record in part if record.kind == "step"]
+    for step_id, items in _items(everything).items():
+        steps[step_id] = replace(steps[step_id], items=items)
+    return steps
+
+
+def _items(records: Iterable[Record]) -> dict[str, ItemsView]:
+    """Step id -> its items, by what became of each last."""
+    totals: dict[str, int] = {}
+    ends: dict[str, dict[int, str]] = {}
+    for record in records:
+        body = record.body
+        if body["status"] == "expanded":
+            totals[body["id"]] = len(body["items"])
+        elif "item" in body:
+            ends.setdefault(body["id"], {})[body["item"]] = body["status"]
+    return {step_id: _counted(total, ends.get(step_id, {}).values()) for step_id, total in totals.items()}
+
+
+def _counted(total: int, ends: Iterable[str]) -> ItemsView:
+    count = Counter(ends)
+    return ItemsView(total=total, succeeded=count["succeeded"], failed=count["failed"])
 
 
 def fold_steps(records: Iterable[Record]) -> dict[str, StepView]:

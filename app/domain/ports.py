@@ -112,6 +112,9 @@ class RunStore(Protocol):
     def journal(self, run_id: str, *, after: int = 0) -> list[Record]:
         """Records with a number above `after`, in order."""
 
+    def parts(self, run_id: str) -> Sequence[Sequence[Record]]:
+        """The journals of the runs in which some of its work went on."""
+
     def cancel_queued(self, run_id: str, now: datetime) -> bool:
         """End a run that no worker holds as canceled; False when a worker holds it or it has ended."""
 

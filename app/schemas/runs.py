@@ -59,6 +59,7 @@ _STEP: dict[str, Any] = {
     "attempts": [_TRY],
     "reused": False,
     "marked": None,
+    "items": None,
 }
 
 
@@ -131,6 +132,14 @@ class MarkOut(Shown):
     note: str
 
 
+class ItemsOut(Shown):
+    """How far a step with `foreach` has come."""
+
+    total: int
+    succeeded: int
+    failed: int
+
+
 class StepOut(Shown):
     """A step that has begun: its last attempt, and all of them."""
 
@@ -146,6 +155,7 @@ class StepOut(Shown):
     attempts: list[AttemptOut]
     reused: bool = Field(False, description="Done by the run that this one repeats")
     marked: MarkOut | None = Field(None, description="By whom and why, where somebody said what it came to")
+    items: ItemsOut | None = None
 
 
 class RunOut(Shown):

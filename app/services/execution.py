@@ -157,6 +157,8 @@ class Executor:
 
     def _execute(self, run: Claimed) -> None:
         began = time.monotonic()
+        if run.part is not None:
+            self.hand_back_waiting()  # its siblings, mostly: they are meant to run beside it
         with self.gate:
             try:
                 self.execution = execution = self._begin(run)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,7 +12,7 @@ from typing import Literal, Protocol
 from app.domain.access import owner_filter
 from app.domain.clock import Clock
 from app.domain.errors import Conflict, NotFound, Unavailable
-from app.domain.journal import StepView, fold_steps
+from app.domain.journal import StepView, has_parts, steps_with_parts
 from app.domain.paging import Page
 from app.domain.ports import UnitsOfWork
 from app.domain.runs import ENDED, Record, Run, RunFilter, RunStats
@@ -99,7 +99,9 @@ class RunService:
         """The run with its steps, or NotFound."""
         with self._units(read_only=True) as unit:
             run = run_seen(unit, unit.runs.get(run_id), caller)
-            return run, list(fold_steps(unit.runs.journal(run_id)).values())
+            records = unit.runs.journal(run_id)
+            parts = unit.runs.parts(run_id) if has_parts(records) else ()
+        return run, list(steps_with_parts(records, parts).values())
 
     def page(self, where: RunFilter, *, caller: Caller, limit: int, offset: int) -> Page[Run]:
         """Runs that the caller may see, newest first."""
@@ -111,10 +113,12 @@ class RunService:
         return self.get(run_id, caller=caller)[1]
 
     def logs(self, run_id: str, *, caller: Caller, limit: int, offset: int) -> Page[Record]:
-        """Log lines, oldest first, or NotFound."""
+        """Log lines, those of its parts too, oldest first, or NotFound."""
         with self._units(read_only=True) as unit:
             run_seen(unit, unit.runs.get(run_id), caller)
-            lines = [record for record in unit.runs.journal(run_id) if record.kind == "log"]
+            records = unit.runs.journal(run_id)
+            parts = unit.runs.parts(run_id) if has_parts(records) else ()
+        lines = sorted(_lines(records, *parts), key=lambda record: record.at)
         return Page(tuple(lines[offset : offset + limit]), len(lines), limit, offset)
 
     def latest(self, task_id: str, *, caller: Caller) -> Run:
@@ -223,6 +227,10 @@ class RunService:
         with self._units(read_only=True) as unit:
             run = unit.runs.get(run_id)
             return run if caller is None else run_seen(unit, run, caller)
+
+
+def _lines(*journals: Sequence[Record]) -> list[Record]:
+    return [record for records in journals for record in records if record.kind == "log"]
 
 
 AWAY: State = (-1, "")

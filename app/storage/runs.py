@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
+from itertools import groupby
 from typing import Any
 
 import orjson
@@ -25,6 +26,7 @@ from sqlalchemy.engine import Connection, RowMapping
 from app.domain.clock import to_micros
 from app.domain.errors import NotFound
 from app.domain.ids import id_border
+from app.domain.journal import has_parts
 from app.domain.paging import Page
 from app.domain.runs import ENDED, NewRun, Record, Run, RunFilter, RunStats
 from app.domain.texts import t
@@ -43,6 +45,8 @@ _next_available_at = select(runs.c.available_at).where(runs.c.status == "queued"
 _busy_tasks = select(runs.c.task_id).where(runs.c.task_id.in_(bindparam("ids", expanding=True)), BUSY).distinct()
 _add = insert(runs)
 _others = runs.alias()
+_WHOLE_RUN = runs.c.part.is_(None)
+"""Not a piece of another run's work."""
 
 
 def rank_of(available_at: datetime, priority: int) -> int:
@@ -141,7 +145,9 @@ class SqlRunStore:
 
     def latest(self, task_id: str) -> Run | None:
         """The run of the task that was made last."""
-        row = self._connection.execute(_whole.where(runs.c.task_id == task_id).order_by(runs.c.id.desc()).limit(1))
+        row = self._connection.execute(
+            _whole.where(runs.c.task_id == task_id, _WHOLE_RUN).order_by(runs.c.id.desc()).limit(1)
+        )
         found = row.mappings().first()
         return None if found is None else _run(found)
 
@@ -159,6 +165,22 @@ class SqlRunStore:
             .order_by(run_journal.c.first)
         )
         return list(unpack(((first, text) for first, text in self._connection.execute(query)), after))
+
+    def parts(self, run_id: str) -> list[list[Record]]:
+        """The journals of the runs in which some of its work went on, and of their parts in turn."""
+        query = (
+            select(runs.c.id, run_journal.c.first, run_journal.c.records)
+            .join(run_journal, run_journal.c.run_id == runs.c.id)
+            .where(runs.c.parent_run_id == run_id, runs.c.part.is_not(None))
+            .order_by(runs.c.id, run_journal.c.first)
+        )
+        found: list[list[Record]] = []
+        for part_id, rows in groupby(self._connection.execute(query).all(), key=lambda row: row[0]):
+            records = list(unpack(((first, text) for _, first, text in rows), 0))
+            found.append(records)
+            if has_parts(records):
+                found.extend(self.parts(part_id))
+        return found
 
     def changes(self, run_ids: Collection[str]) -> dict[str, tuple[int, str]]:
         """Length of the journal and status, by id."""
@@ -200,7 +222,7 @@ class SqlRunStore:
         """Statuses of the task's last ended runs, newest first."""
         query = (
             select(runs.c.status)
-            .where(runs.c.task_id == task_id, runs.c.status.in_(["succeeded", "failed"]))
+            .where(runs.c.task_id == task_id, runs.c.status.in_(["succeeded", "failed"]), _WHOLE_RUN)
             .order_by(runs.c.id.desc())
             .limit(limit)
         )
@@ -228,7 +250,7 @@ class SqlRunStore:
 
     def stats(self, *, since: datetime, task_id: str | None = None, owner: str | None = None) -> RunStats:
         """Counts and durations of the runs scheduled since then."""
-        scope: list[ColumnElement[bool]] = [runs.c.scheduled_for >= since]
+        scope: list[ColumnElement[bool]] = [runs.c.scheduled_for >= since, _WHOLE_RUN]
         if owner is not None:
             scope.append(_of(owner))
         if task_id is not None:
@@ -266,7 +288,7 @@ def _stats(by_status: dict[str, int], durations: dict[str, float | None]) -> Run
 
 
 def _conditions(where: RunFilter) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
+    conditions: list[ColumnElement[bool]] = [_WHOLE_RUN]
     if where.task_id is not None:
         conditions.append(runs.c.task_id == where.task_id)
     if where.status:

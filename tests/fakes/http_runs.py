@@ -114,6 +114,9 @@ class FakeRuns:
         """See RunStore."""
         return next((row for row in self.rows.values() if row.task_id == task_id), None)
 
+    def parts(self, run_id: str) -> list[list[Record]]:
+        return []
+
     def cancel_queued(self, run_id: str, now: datetime) -> bool:
         """See RunStore."""
         if self.rows[run_id].status not in {"queued", "waiting"}:

@@ -212,6 +212,9 @@ class MemoryRunStore:
     def journal(self, run_id: str, *, after: int = 0) -> list[Record]:
         return [record for record in self._rows.journals.get(run_id, []) if record.number > after]
 
+    def parts(self, run_id: str) -> list[list[Record]]:
+        return []
+
     def cancel_queued(self, run_id: str, now: datetime) -> bool:
         run = self._rows.runs.get(run_id)
         if run is None or run.status not in ("queued", "waiting"):

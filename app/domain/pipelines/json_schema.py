@@ -107,7 +107,7 @@ def _step_schema() -> dict[str, Any]:
     name = {"type": "string", "pattern": model.ID_PATTERN, "maxLength": model.NAME_LIMIT}
     return {
         "type": "object",
-        "required": ["uses"],
+        "oneOf": [{"required": ["uses"]}, {"required": ["parallel"]}],
         "additionalProperties": False,
         "properties": {
             "id": {
@@ -125,7 +125,33 @@ def _step_schema() -> dict[str, Any]:
                 "type": ["string", "boolean", "null"],
                 "description": 'Condition; false, null, "", [] and {} skip the step.',
             },
+            **_spread(),
             **_effort(),
+        },
+    }
+
+
+def _spread() -> dict[str, Any]:
+    """How a step is done more than once, or several beside each other."""
+    branch = {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/step"}}
+    return {
+        "foreach": {
+            "anyOf": [dict(_TEMPLATE), {"type": "array"}],
+            "description": "A list: the step is done for each item, which `with` has as item and index.",
+        },
+        "max_parallel": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": model.PARALLEL_LIMIT,
+            "default": 1,
+            "description": "So many items at once.",
+        },
+        "parallel": {
+            "type": "array",
+            "minItems": 1,
+            "maxItems": model.BRANCHES_LIMIT,
+            "items": branch,
+            "description": "Branches side by side, in place of a tool; all end before the next step.",
         },
     }
 

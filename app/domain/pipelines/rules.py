@@ -54,6 +54,14 @@ def _matches(pattern: str, value: Any) -> bool:
     return fits and re.fullmatch(pattern.strip("^$"), value) is not None
 
 
+def _are_branches(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and 1 <= len(value) <= model.BRANCHES_LIMIT
+        and all(isinstance(branch, list) and branch for branch in value)
+    )
+
+
 _NAME_HINT: Final = t("Letters, digits, _ and -, beginning with a letter or _; at most 100 characters.")
 
 RULES: Final[Mapping[str, Rule]] = {
@@ -69,6 +77,21 @@ RULES: Final[Mapping[str, Rule]] = {
         lambda value: value is None or isinstance(value, (str, bool)),
         t("an expression or a boolean"),
         t("For example steps.weather.temperature > 25."),
+    ),
+    "foreach": Rule(
+        lambda value: isinstance(value, list) or (isinstance(value, str) and "${" in value),
+        t("a list or a template"),
+        t("For example ${steps.search.items}."),
+    ),
+    "max_parallel": Rule(
+        lambda value: isinstance(value, int) and _is_number(value, 1, model.PARALLEL_LIMIT),
+        t("a whole number from 1 to {limit}", limit=model.PARALLEL_LIMIT),
+        t("The default is 1."),
+    ),
+    "parallel": Rule(
+        _are_branches,
+        t("a list of 1 to {limit} branches, each a list of steps", limit=model.BRANCHES_LIMIT),
+        t('For example [[{"uses": "…"}], [{"uses": "…"}]].'),
     ),
     "timeout_seconds": Rule(
         lambda value: _is_number(value, 0, model.TIMEOUT_LIMIT) and value > 0,

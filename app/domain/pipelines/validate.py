@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any, Protocol
 
@@ -14,9 +14,10 @@ from app.domain.errors import Problem
 from app.domain.expressions import Reference, TemplateSyntaxError
 from app.domain.pipelines import model
 from app.domain.pipelines.arguments import certain_problems, escape_token
+from app.domain.pipelines.places import Place, places
 from app.domain.pipelines.rules import RULES, kind_of, shown
 from app.domain.templates import compile_template
-from app.domain.texts import Text, any_of, t
+from app.domain.texts import any_of, t
 
 
 class ToolSchemas(Protocol):
@@ -53,18 +54,6 @@ class _Warning(Problem):
     """A problem that does not forbid the pipeline."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Place:
-    """Where a step stands and what it may refer to."""
-
-    pointer: str
-    label: Text
-    own: frozenset[str]
-    earlier: frozenset[str]
-    later: frozenset[str]
-    params: Mapping[str, Any] | None
-
-
 def validate_pipeline(
     document: Any, *, tools: ToolSchemas, params: Mapping[str, Any] | None, at: str = "/pipeline"
 ) -> Report:
@@ -96,25 +85,30 @@ def _pipeline_problems(
         return
     if not document:
         yield _Warning(at, t("The pipeline has no steps, so its runs do nothing."), t("Add a step."))
-    yield from _name_problems(document, at)
-    for position, step in enumerate(document):
+    steps = places(document, at, params)
+    yield from _count_problems(len(steps), at)
+    yield from _name_problems([place for _, place in steps])
+    for step, place in steps:
         if isinstance(step, dict):
-            yield from _step_problems(step, tools, _place(document, position, params, at))
+            yield from _step_problems(step, tools, place)
         else:
             hint = t('Write {"uses": "tool.name", "with": {…}}.')
             yield Problem(
-                f"{at}/{position}",
-                t("Step {number} is {kind}, not an object.", number=position + 1, kind=kind_of(step)),
+                place.pointer,
+                t("Step {number} is {kind}, not an object.", number=place.number, kind=kind_of(step)),
                 hint,
             )
 
 
-def _size_problems(document: list[Any], at: str) -> Iterator[Problem]:
-    if len(document) > model.STEPS_LIMIT:
+def _count_problems(count: int, at: str) -> Iterator[Problem]:
+    if count > model.STEPS_LIMIT:
         message = t(
-            "The pipeline has {count} steps; at most {limit} are allowed.", count=len(document), limit=model.STEPS_LIMIT
+            "The pipeline has {count} steps; at most {limit} are allowed.", count=count, limit=model.STEPS_LIMIT
         )
         yield Problem(at, message, t("Split it into tasks that start each other with tasks.run."))
+
+
+def _size_problems(document: list[Any], at: str) -> Iterator[Problem]:
     if _is_deeper(document, model.DEPTH_LIMIT):
         message = t("The pipeline is nested deeper than {limit} levels.", limit=model.DEPTH_LIMIT)
         yield Problem(at, message, t("Flatten the arguments, or pass the inner part as text."))
@@ -139,48 +133,25 @@ def _is_deeper(value: Any, limit: int) -> bool:
     return True
 
 
-def _names(step: Any, position: int) -> tuple[tuple[str, str], ...]:
-    """The names under which a step's output is found, each with the key that gives it."""
-    if not isinstance(step, dict):
-        return ()
-    given = [("id", step.get("id", model.default_id(position))), ("save_as", step.get("save_as"))]
-    return tuple((key, name) for key, name in given if isinstance(name, str))
-
-
-def _name_problems(document: list[Any], at: str) -> Iterator[Problem]:
+def _name_problems(steps: Sequence[Place]) -> Iterator[Problem]:
     """Reports names that are taken: ids first, so that `save_as` yields to an id even further down."""
-    owners: dict[str, int] = {}
+    owners: dict[str, Place] = {}
     for wanted in ("id", "save_as"):
-        for position, step in enumerate(document):
-            name = dict(_names(step, position)).get(wanted)
-            owner = position if name is None else owners.setdefault(name, position)
-            if owner != position:
+        for place in steps:
+            name = place.named.get(wanted)
+            owner = place if name is None else owners.setdefault(name, place)
+            if owner is not place:
                 message = t(
                     "`{wanted}` of step {number}, `{name}`, is taken by step {owner}.",
                     wanted=wanted,
-                    number=position + 1,
+                    number=place.number,
                     name=name,
-                    owner=owner + 1,
+                    owner=owner.number,
                 )
-                yield Problem(f"{at}/{position}/{wanted}", message, t("Give every step names of its own."))
+                yield Problem(f"{place.pointer}/{wanted}", message, t("Give every step names of its own."))
 
 
-def _place(document: list[Any], position: int, params: Mapping[str, Any] | None, at: str) -> _Place:
-    names = [frozenset(name for _, name in _names(step, index)) for index, step in enumerate(document)]
-    given = document[position].get("id")
-    return _Place(
-        pointer=f"{at}/{position}",
-        label=t("step {number} ({given})", number=position + 1, given=given)
-        if isinstance(given, str)
-        else t("step {number}", number=position + 1),
-        own=names[position],
-        earlier=frozenset().union(*names[:position]),
-        later=frozenset().union(*names[position + 1 :]),
-        params=params,
-    )
-
-
-def _step_problems(step: dict[str, Any], tools: ToolSchemas, place: _Place) -> Iterator[Problem]:
+def _step_problems(step: dict[str, Any], tools: ToolSchemas, place: Place) -> Iterator[Problem]:
     for key in step.keys() - RULES.keys():
         near = get_close_matches(str(key), RULES, 1)
         hint = t("Did you mean `{name}`?", name=near[0]) if near else t("Known keys: {names}.", names=", ".join(RULES))
@@ -198,10 +169,31 @@ def _step_problems(step: dict[str, Any], tools: ToolSchemas, place: _Place) -> I
             yield Problem(f"{place.pointer}/{key}", message, rule.hint)
     yield from _retry_warnings(step, place)
     yield from _condition_problems(step.get("if"), place)
+    if model.PARALLEL in step:
+        yield from _branch_problems(step, place)
+        return
+    yield from _list_problems(step, place)
     yield from _tool_problems(step, tools, place)
 
 
-def _retry_warnings(step: dict[str, Any], place: _Place) -> Iterator[Problem]:
+def _branch_problems(step: dict[str, Any], place: Place) -> Iterator[Problem]:
+    for key in ("uses", "with", "foreach"):
+        if key in step:
+            message = t("`{key}` of {step} cannot stand beside `parallel`.", key=key, step=place.label)
+            yield Problem(f"{place.pointer}/{key}", message, t("Put it into a step of a branch."))
+
+
+def _list_problems(step: dict[str, Any], place: Place) -> Iterator[Problem]:
+    """What is wrong with the list that a step goes through, before it is rendered."""
+    if "foreach" in step:
+        plain = replace(place, roots=model.SCOPE_NAMES)
+        yield from _template_problems(step["foreach"], plain, f"{place.pointer}/foreach")
+    elif "max_parallel" in step:
+        message = t("`max_parallel` of {step} has no effect without `foreach`.", step=place.label)
+        yield _Warning(f"{place.pointer}/max_parallel", message, t("Add `foreach`, or leave it out."))
+
+
+def _retry_warnings(step: dict[str, Any], place: Place) -> Iterator[Problem]:
     if step.get("max_retries", 0) != 0:
         return
     for key in ("backoff_strategy", "backoff_seconds", "retry_on"):
@@ -210,7 +202,7 @@ def _retry_warnings(step: dict[str, Any], place: _Place) -> Iterator[Problem]:
             yield _Warning(f"{place.pointer}/{key}", message, t("Set max_retries to 1 or more."))
 
 
-def _condition_problems(condition: Any, place: _Place) -> Iterator[Problem]:
+def _condition_problems(condition: Any, place: Place) -> Iterator[Problem]:
     if not isinstance(condition, (str, bool)):
         return
     at = f"{place.pointer}/if"
@@ -221,18 +213,19 @@ def _condition_problems(condition: Any, place: _Place) -> Iterator[Problem]:
             at, t("The condition of {step} is wrong: {error}", step=place.label, error=error.message), error.hint
         )
         return
+    plain = replace(place, roots=model.SCOPE_NAMES)
     for reference in compiled.references:
-        yield from _reference_problems(reference, at, place)
+        yield from _reference_problems(reference, at, plain)
 
 
-def _tool_problems(step: dict[str, Any], tools: ToolSchemas, place: _Place) -> Iterator[Problem]:
+def _tool_problems(step: dict[str, Any], tools: ToolSchemas, place: Place) -> Iterator[Problem]:
     uses, arguments = step.get("uses"), step.get("with", {})
     if "uses" not in step:
         hint = t('Name the tool: "uses": "http.request". GET /tools lists all of them.')
         yield Problem(f"{place.pointer}/uses", t("`uses` of {step} is missing.", step=place.label), hint)
     if not isinstance(arguments, dict):
         return
-    yield from _template_problems(arguments, place)
+    yield from _template_problems(arguments, place, f"{place.pointer}/with")
     schema = tools.get_schema(uses) if isinstance(uses, str) and uses else None
     if schema is not None and isinstance(uses, str):
         for problem in certain_problems(tools.argument_problems(uses, arguments), arguments, schema):
@@ -242,7 +235,7 @@ def _tool_problems(step: dict[str, Any], tools: ToolSchemas, place: _Place) -> I
         yield _unknown_tool(uses, tools, place)
 
 
-def _unknown_tool(uses: str, tools: ToolSchemas, place: _Place) -> Problem:
+def _unknown_tool(uses: str, tools: ToolSchemas, place: Place) -> Problem:
     near = get_close_matches(uses, sorted(tools.names()), 3)
     hint = t("Did you mean {names}?", names=any_of(near)) if near else t("GET /tools lists all of them.")
     if "${" in uses:
@@ -252,9 +245,9 @@ def _unknown_tool(uses: str, tools: ToolSchemas, place: _Place) -> Problem:
     )
 
 
-def _template_problems(arguments: dict[str, Any], place: _Place) -> Iterator[Problem]:
-    """Compiles every argument by itself, so that one wrong template does not hide the next."""
-    for pointer, text in _texts(arguments, f"{place.pointer}/with"):
+def _template_problems(value: Any, place: Place, at: str) -> Iterator[Problem]:
+    """Compiles every text by itself, so that one wrong template does not hide the next."""
+    for pointer, text in _texts(value, at):
         try:
             template = compile_template(text)
         except TemplateSyntaxError as error:
@@ -263,13 +256,13 @@ def _template_problems(arguments: dict[str, Any], place: _Place) -> Iterator[Pro
             )
             continue
         for reference in template.references:
-            if reference.path[0] == model.SECRETS:
+            if reference.path[0] == model.SECRETS and at.endswith("/with"):
                 yield from _secret_problems(reference, pointer, place)
             else:
                 yield from _reference_problems(reference, pointer, place)
 
 
-def _secret_problems(reference: Reference, at: str, place: _Place) -> Iterator[Problem]:
+def _secret_problems(reference: Reference, at: str, place: Place) -> Iterator[Problem]:
     named = {"expression": reference.expression, "step": place.label}
     if len(reference.path) < 2 or not isinstance(name := reference.path[1], str):
         yield Problem(at, t("`{expression}` of {step} names no secret.", **named), t("Write secrets.NAME."))
@@ -290,13 +283,13 @@ def _texts(value: Any, pointer: str) -> Iterator[tuple[str, str]]:
             yield from _texts(member, f"{pointer}/{position}")
 
 
-def _reference_problems(reference: Reference, at: str, place: _Place) -> Iterator[Problem]:
+def _reference_problems(reference: Reference, at: str, place: Place) -> Iterator[Problem]:
     root = reference.path[0]
     named = {"expression": reference.expression, "step": place.label}
     if root == model.SECRETS:
         cure = t("Only the arguments of a step, in `with`, can use secrets.")
-        yield Problem(at, t("`{expression}` of {step} uses a secret in a condition.", **named), cure)
-    elif root not in model.SCOPE_NAMES:
+        yield Problem(at, t("`{expression}` of {step} uses a secret outside of `with`.", **named), cure)
+    elif root not in place.roots:
         hint = _root_hint(str(root), reference, place)
         yield Problem(
             at,
@@ -322,25 +315,27 @@ def _reference_problems(reference: Reference, at: str, place: _Place) -> Iterato
             yield _Warning(at, message, hint)
 
 
-def _root_hint(root: str, reference: Reference, place: _Place) -> str:
-    allowed = t("Allowed: {names}.", names=", ".join(model.SCOPE_NAMES))
+def _root_hint(root: str, reference: Reference, place: Place) -> str:
+    if root in model.ITEM_NAMES:
+        return t("Only `with` of a step with `foreach` has it.")
+    allowed = t("Allowed: {names}.", names=", ".join(place.roots))
     if root in place.earlier:
         return t("Write steps.{root}.", root=root)
     if place.params and root in place.params:
         return t("Write params.{root}.", root=root)
     if f'"{root}"' in reference.expression:
         return t("Text goes in single quotes: '{root}'.", root=root)
-    near = get_close_matches(root, model.SCOPE_NAMES, 1)
+    near = get_close_matches(root, place.roots, 1)
     return t("Did you mean {name}? {allowed}", name=near[0], allowed=allowed) if near else allowed
 
 
-def _which(name: str, place: _Place) -> str:
+def _which(name: str, place: Place) -> str:
     if name in place.own:
         return t("which is this step itself")
     return t("which runs later") if name in place.later else t("which does not exist")
 
 
-def _step_hint(name: str, place: _Place) -> str:
+def _step_hint(name: str, place: Place) -> str:
     if name in place.later or name in place.own:
         return t("Only outputs of steps further up can be read; move that step up.")
     near = get_close_matches(name, sorted(place.earlier), 1)
