@@ -373,7 +373,8 @@ class RunExecution:
         lines.record("failed", error=error, **(given or {}), **extra)
         match consequence:
             case GoOn():
-                self.progress.finish(step, {"error": error}, lines.item)
+                # As a worker taking over would read it from the journal.
+                self.progress.finish(step, orjson.loads(to_json({"error": error})), lines.item)
                 return None
             case TryStepAgain(delay):
                 return lines.queued("step_retry", delay=delay, returned=True)

@@ -268,3 +268,9 @@ def test_a_cancelled_run_takes_its_parts_along(units: SqlUnitsOfWork, ledger: Sq
     with engine.begin() as connection:
         assert connection.execute(text("SELECT DISTINCT status FROM runs")).scalars().all() == ["canceled"]
         assert connection.execute(text("SELECT count(*) FROM waits")).scalar_one() == 0
+
+
+def test_the_error_of_an_item_can_be_used_in_templates(units: SqlUnitsOfWork, hands: Hands) -> None:
+    after = step("after", "pure.echo", **{"with": {"v": "${steps.each[?error].error.message | [0]}"}})
+    run = ran(units, hands, each([{"v": 1}], "pure.none", on_error="continue"), after)
+    assert (run.status, run.output) == ("succeeded", "There is no tool named pure.none")
