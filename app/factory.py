@@ -31,6 +31,7 @@ from app.extension_host.host import ExtensionHost
 from app.http.errors import configure_errors
 from app.http.extension_hooks import configure_extension_hooks
 from app.http.extension_mount import PlatformFlask, configure_mounts
+from app.http.hosts import configure_hosts
 from app.http.identity import AccessRules, configure_identity
 from app.http.json import OrjsonProvider
 from app.http.key_ring import KeyRing
@@ -105,6 +106,8 @@ class WebSettings(Protocol):
     def trusted_proxies(self) -> tuple[str, ...]: ...
     @property
     def protected_routes(self) -> tuple[str, ...]: ...
+    @property
+    def allowed_hosts(self) -> tuple[str, ...]: ...
 
 
 class WebContainer(Protocol):
@@ -139,6 +142,7 @@ def create_app(container: WebContainer) -> Flask:
         redis_url=settings.redis_url,
         ssl_cert_reqs=settings.redis_ssl_cert_reqs,
     )
+    configure_hosts(app, allowed=settings.allowed_hosts)
     configure_reading(
         app,
         max_body_bytes=settings.max_body_bytes,

@@ -18,6 +18,7 @@ from urllib.parse import quote, unquote
 from config import parsers
 from config.access import ACCESS, AUTH, refuse_weak_access
 from config.extensions import EXTENSIONS
+from config.limits import LIMITS, LimitSettings
 from config.parsers import SettingsError, mask_url, scrub
 from config.setting import Setting, Values
 
@@ -206,12 +207,13 @@ SETTINGS: tuple[Setting, ...] = (
         "en",
         "The language of answers to clients whose Accept-Language names none of these.",
     ),
+    *LIMITS,
     *EXTENSIONS,
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Settings:
+class Settings(LimitSettings):
     """The settings of one installation, checked. Printing it shows no secrets."""
 
     dyno: str | None

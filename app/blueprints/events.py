@@ -78,8 +78,12 @@ def _key(sender: Caller) -> str | None:
 @bp.get("/topics")
 @api(query=PageQuery, returns=PageOut[TopicOut], tags=TAGS, scope="events:read")
 def list_topics(query: PageQuery) -> PageOut[TopicOut]:
-    """List the topics that have stored events, by name."""
-    return page_out(services().events.topics(limit=query.limit, offset=query.offset), topic_out)
+    """List the topics that have stored events, by name.
+
+    The platform's own are for callers who may see everybody's tasks and runs.
+    """
+    found = services().events.topics(limit=query.limit, offset=query.offset, caller=identity())
+    return page_out(found, topic_out)
 
 
 @bp.get("/stream/recent")

@@ -73,7 +73,8 @@ class EventStore(Protocol):
     def before(self, position: int, pattern: TopicPattern | None, limit: int) -> Sequence[StoredEvent]:
         """The same backwards."""
 
-    def topics(self, *, limit: int, offset: int) -> Page[TopicSummary]: ...
+    def topics(self, *, limit: int, offset: int, without: Sequence[str] = ()) -> Page[TopicSummary]:
+        """Topics that have stored events, by name, but for those that begin with one of these segments."""
 
     def relayed(self) -> int:
         """Up to where events are known to have reached Redis."""

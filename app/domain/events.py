@@ -26,8 +26,8 @@ PLATFORM = ("task", "run", "step", "extension", "approval", "ordinaut")
 GAP = "ordinaut.gap"
 """Topic of the record that tells a reader of something it cannot have any more."""
 
-_TOPIC = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
-_SEGMENT = re.compile(r"[A-Za-z0-9_-]+|\*")
+_TOPIC = re.compile(r"[A-Za-z0-9_:-]+(?:\.[A-Za-z0-9_:-]+)*")
+_SEGMENT = re.compile(r"[A-Za-z0-9_:-]+|\*")
 _ID = re.compile(r"(0|[1-9][0-9]{0,12})-(0|[1-9][0-9]{0,6})", re.ASCII)
 _SEQUENCE_BITS = 20
 _SEQUENCE = (1 << _SEQUENCE_BITS) - 1
@@ -35,13 +35,13 @@ _HINT = t("Write segments joined by dots, such as shop.order.paid; `*` is one se
 
 
 def check_topic(topic: str, pointer: str = "/topic") -> str:
-    """The topic itself, if it is one: letters, digits, `_` and `-` in segments joined by dots, at most 200 characters.
+    """The topic itself, if it is one: letters, digits, `_`, `-` and `:` in segments joined by dots, at most 200 long.
 
     Raises:
         InvalidInput: at `pointer`.
     """
     if len(topic) > TOPIC_LENGTH or not _TOPIC.fullmatch(topic):
-        hint = t("Write letters, digits, `_` and `-` in segments joined by dots, such as shop.order.paid")
+        hint = t("Write letters, digits, `_`, `-` and `:` in segments joined by dots, such as shop.order.paid")
         raise InvalidInput.at(pointer, t("It is not a topic, or has more than 200 characters"), hint)
     return topic
 

@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any, Protocol
 
+from app.domain.access import sees_all
 from app.domain.clock import Clock, to_micros
 from app.domain.errors import InvalidInput
 from app.domain.events import (
+    PLATFORM,
     Batch,
     Draft,
     Published,
@@ -160,10 +162,11 @@ class EventService:
             border = page[-1].position
         return found[:count][::-1]
 
-    def topics(self, *, limit: int, offset: int) -> Page[TopicSummary]:
-        """Topics that have stored events, by name."""
+    def topics(self, *, limit: int, offset: int, caller: Caller = SYSTEM) -> Page[TopicSummary]:
+        """Topics that have stored events and that the caller may hear, by name."""
+        without = () if sees_all(caller) else PLATFORM
         with self._units(read_only=True) as unit:
-            return unit.events.topics(limit=limit, offset=offset)
+            return unit.events.topics(limit=limit, offset=offset, without=without)
 
     def cleanup(self, max_age: timedelta, *, caller: Caller = SYSTEM) -> int:
         """Delete the events that are older; how many. Readers that were not yet past them are told of a gap."""

@@ -208,12 +208,15 @@ class SqlEventStore:
         meant = tuple(topic for (topic,) in rows if pattern.matches(topic))
         return meant if len(meant) < len(rows) else None
 
-    def topics(self, *, limit: int, offset: int) -> Page[TopicSummary]:
-        """Topics that have stored events, by name."""
-        ((total,),) = self._sql.run("SELECT COUNT(DISTINCT topic) FROM events")
+    def topics(self, *, limit: int, offset: int, without: Sequence[str] = ()) -> Page[TopicSummary]:
+        """Topics that have stored events, by name, but for those that begin with one of these segments."""
+        where = " AND ".join(["position >= 0", *(f"substr(topic, 1, {len(one) + 1}) <> ?" for one in without)])
+        heads = [f"{one}." for one in without]
+        ((total,),) = self._sql.run(f"SELECT COUNT(DISTINCT topic) FROM events WHERE {where}", heads)
         rows = self._sql.run(
-            "SELECT topic, COUNT(*), MAX(position) FROM events GROUP BY topic ORDER BY topic LIMIT ? OFFSET ?",
-            (limit, offset),
+            f"SELECT topic, COUNT(*), MAX(position) FROM events WHERE {where}"
+            " GROUP BY topic ORDER BY topic LIMIT ? OFFSET ?",
+            (*heads, limit, offset),
         )
         return Page(tuple(_summary(*row) for row in rows), total, limit, offset)
 

@@ -13,7 +13,7 @@ from ordinaut import Event, ExtensionContext, RequestRefused
 GAP = "ordinaut.gap"
 GLANCE_SECONDS = 2.0
 """How often a silent stream looks whether its client is still there."""
-_STREAM = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
+_STREAM = re.compile(r"[A-Za-z0-9_:-]+(?:\.[A-Za-z0-9_:-]+)*")
 MOST_CHARACTERS = 100
 
 
@@ -24,7 +24,7 @@ def check_stream(stream: str) -> None:
         RequestRefused: `bad_request`.
     """
     if len(stream) > MOST_CHARACTERS or not _STREAM.fullmatch(stream):
-        issue = "A stream is a topic: letters, digits, _ and - in segments joined by dots, at most 100 characters"
+        issue = "A stream is a topic: letters, digits, _, - and : in segments joined by dots, at most 100 characters"
         raise RequestRefused("bad_request", field="stream", issue=issue)
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from sqlalchemy.event import listen, remove
 
 from app.domain.clock import SystemClock
-from app.domain.events import MAX_DEPTH, StoredEvent, TopicPattern, position_of
+from app.domain.events import MAX_DEPTH, Draft, StoredEvent, TopicPattern, position_of
 from app.domain.runs import RunFilter
 from app.domain.tasks import Task
 from app.services.events import EventService
@@ -20,6 +20,7 @@ from app.services.publishing import Publisher, Triggers
 from app.storage.events import SqlEventStore
 from app.storage.ledger import SqlRunLedger
 from app.storage.unit_of_work import SqlUnitsOfWork
+from ordinaut import Caller
 from tests.fakes.rows import a_task, stored
 from tests.fakes.stores import CountingQueue
 
@@ -298,6 +299,19 @@ def test_history_is_paged_and_trimmed_and_says_so(units: SqlUnitsOfWork, events:
     assert not events.since(ids[2], "**").gap
     assert [one.topic for one in events.topics(limit=10, offset=0).items] == ["a.0", "a.1"]
     assert events.topics(limit=10, offset=0).items[0].last_event_id == ids[4]
+
+
+def test_topics_of_the_platform_are_named_to_those_who_may_hear_them(
+    units: SqlUnitsOfWork, events: EventService
+) -> None:
+    events.publish("tasks.mine", {}, source="t")
+    with units() as unit:
+        draft = Draft(topic="task.created", data={})
+        unit.events.add([(unit.events.allot(1).first, draft, ())])
+    reader, auditor = Caller("reader", frozenset({"events:read"})), Caller("auditor", frozenset({"tasks:read:all"}))
+    seen = {one.agent_id: events.topics(limit=10, offset=0, caller=one) for one in (reader, auditor)}
+    assert [one.topic for one in seen["reader"].items] == ["tasks.mine"] and seen["reader"].total == 1
+    assert [one.topic for one in seen["auditor"].items] == ["task.created", "tasks.mine"]
 
 
 @pytest.mark.parametrize("most", [200, 2])

@@ -127,10 +127,11 @@ class MemoryEventStore:
         order = sorted(self._rows.events, reverse=True)
         return [StoredEvent(at, self._rows.events[at]) for at in order if at < position][:limit]
 
-    def topics(self, *, limit: int, offset: int) -> Page[TopicSummary]:
+    def topics(self, *, limit: int, offset: int, without: Sequence[str] = ()) -> Page[TopicSummary]:
         found: dict[str, list[int]] = {}
         for position, event in sorted(self._rows.events.items()):
-            found.setdefault(event.topic, []).append(position)
+            if event.topic.partition(".")[0] not in without:
+                found.setdefault(event.topic, []).append(position)
         summaries = tuple(
             TopicSummary(
                 topic=topic,

@@ -43,6 +43,7 @@ class FakeSettings:
     require_scopes: bool = False
     trusted_proxies: tuple[str, ...] = ("127.0.0.0/8", "::1/128")
     protected_routes: tuple[str, ...] = ()
+    allowed_hosts: tuple[str, ...] = ()
     locale: str = "en"
 
 

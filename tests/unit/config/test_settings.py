@@ -16,7 +16,7 @@ SECRET = "hunter2"
 
 def test_every_setting_has_its_field_and_only_once() -> None:
     attributes = [setting.attribute for setting in SETTINGS]
-    assert [*attributes, "sources", "warnings"] == [field.name for field in fields(Settings)]
+    assert sorted([*attributes, "sources", "warnings"]) == sorted(field.name for field in fields(Settings))
 
 
 def test_the_defaults_suit_a_developer() -> None:
@@ -58,6 +58,13 @@ def test_a_dyno_is_production_behind_one_proxy() -> None:
             ("db.lan", "10.0.0.0/8"),
         ),
         ("ORDINAUT_HTTP_ALLOWED_HOSTS", "::1,fd00::/8", "http_allowed_hosts", ("::1", "fd00::/8")),
+        # names, names with all below them, addresses as a Host header has them
+        (
+            "ORDINAUT_ALLOWED_HOSTS",
+            "A.example,.b.example, [::1],a.example",
+            "allowed_hosts",
+            ("a.example", ".b.example", "[::1]"),
+        ),
         (  # ports, as the HTTP tool's policy reads them
             "ORDINAUT_HTTP_ALLOWED_HOSTS",
             "Api.local:8443,10.0.0.0/8:80,[::1]:81",

@@ -103,7 +103,7 @@ def test_any_text_is_a_pattern_or_refused(text: str) -> None:
         TopicPattern.parse(text).matches("a.b")
 
 
-@pytest.mark.parametrize("topic", ["a", "shop.order.paid", "A-1.b_2", "x" * 200])
+@pytest.mark.parametrize("topic", ["a", "shop.order.paid", "A-1.b_2", "urn:shop:1.paid", "x" * 200])
 def test_topics(topic: str) -> None:
     assert check_topic(topic) == topic == check_free_topic(topic)
 

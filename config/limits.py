@@ -1,0 +1,51 @@
+"""The settings that keep callers, agents and tools within bounds."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+from config.parsers import Parser
+from config.setting import Setting
+
+_HOST_NAME = re.compile(r"\.?[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
+
+
+def _host_name(text: str) -> str:
+    """A name in lower case, with a dot before it where all names below it are meant, or an address."""
+    if text.startswith("["):
+        return f"[{ip_address(text.removeprefix('[').removesuffix(']'))}]"
+    if len(text) > 253 or not _HOST_NAME.fullmatch(text.lower()):
+        raise ValueError
+    return text.lower()
+
+
+def _host_names(text: str) -> tuple[str, ...]:
+    parts = (part.strip() for part in text.split(","))
+    return tuple(dict.fromkeys(_host_name(part) for part in parts if part))
+
+
+HOST_NAMES = Parser(
+    "list of host names",
+    _host_names,
+    "host names without ports separated by commas, such as `ordinaut.example.com,.example.org`",
+)
+
+LIMITS = (
+    Setting(
+        "ORDINAUT_ALLOWED_HOSTS",
+        HOST_NAMES,
+        "",
+        "The names by which clients may call this installation, separated by commas; `.example.org` is that name and "
+        "all below it. A request with another `Host` gets 400, but for `/health`, `/health/live` and `/health/ready`, "
+        "which platforms ask by address. Unset, every name will do.",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitSettings:
+    """What the table above gives."""
+
+    allowed_hosts: tuple[str, ...]
