@@ -20,6 +20,7 @@ from app.bootstrap.parts import (
 from app.domain.clock import SystemClock
 from app.extension_host.assembly import make_host
 from app.extension_host.host import ExtensionHost
+from app.services.backfills import BackfillService
 from app.services.bulk import BulkService
 from app.services.catalog import Services
 from app.services.extension_work import ExtensionWorkService
@@ -53,6 +54,7 @@ def build(settings: Settings) -> Container:
         schedules=ScheduleService(clock=clock),
         runs=runs,
         reruns=reruns,
+        backfills=BackfillService(units=database.units, clock=database.clock),
         bulk=BulkService(units=database.units, queue=queue, clock=database.clock, herald=events.herald),
         events=events.service,
         tools=ToolService(tools=tools),

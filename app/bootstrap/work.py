@@ -34,6 +34,7 @@ from app.extension_host.work_process import WorkProcess
 from app.extension_host.work_versions import with_work
 from app.queueing.celery_queue import CeleryRunQueue
 from app.services.access import AccessServices
+from app.services.backfills import BackfillFeeder
 from app.services.behalf import Behalf
 from app.services.execution import Executor, Pace
 from app.services.extension_session import ExtensionSession
@@ -141,12 +142,14 @@ class WorkerParts:
         )
 
         waker = Waker(units=database.units, queue=queue, clock=database.clock, herald=events.herald)
+        feeder = BackfillFeeder(units=database.units, queue=queue, clock=database.clock)
         metrics = self.metrics("beat", database.units)
         metrics.start()
 
         def tick() -> float:
             try:
                 pause = min(scheduling.tick(), waker.look())
+                feeder.look()
                 metrics.ticked(time.time())
                 return pause
             finally:

@@ -107,7 +107,7 @@ class RunStore(Protocol):
     def latest(self, task_id: str) -> Run | None: ...
 
     def busy_tasks(self, task_ids: Sequence[str]) -> set[str]:
-        """Which of the tasks have a run that is queued, running or waiting."""
+        """Which of the tasks have a run that is queued, running or waiting; those of backfills hold up nothing."""
 
     def journal(self, run_id: str, *, after: int = 0) -> list[Record]:
         """Records with a number above `after`, in order."""

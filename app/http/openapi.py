@@ -251,7 +251,7 @@ def _with_preview(operation: Operation, answer: dict[str, Any], refs: Mapping[An
         schema = {"anyOf": [_answer_schema(operation, refs), shown]}
         description = f"{answer['description']}; with `preview=true`, what would be stored"
     else:
-        schema, description = shown, "With `preview=true`: what would be stored"
+        schema, description = shown, "When nothing is to be stored: what would be"
     headers = {name: header for name, header in answer["headers"].items() if name != "Location"}
     return {"description": description, "headers": headers, "content": {operation.media: {"schema": schema}}}
 

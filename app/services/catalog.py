@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from app.services.agents import AgentService
 from app.services.audit import AuditService
 from app.services.auth import AuthService
+from app.services.backfills import BackfillService
 from app.services.bulk import BulkService
 from app.services.events import EventService
 from app.services.extension_work import ExtensionWorkService
@@ -29,6 +30,7 @@ class Services:
     runs: RunService
     reruns: RerunService
     bulk: BulkService
+    backfills: BackfillService
     events: EventService
     tools: ToolService
     health: HealthService

@@ -126,10 +126,11 @@ class SqlEventStore:
         return [_task(row) for row in rows]
 
     def busy(self, task_ids: Sequence[str]) -> set[str]:
-        """Which of the tasks have a run that has not ended."""
+        """Which of the tasks have a run that has not ended, backfills left aside."""
         if not task_ids:
             return set()
-        query = f"SELECT DISTINCT task_id FROM runs WHERE task_id IN ({marks(task_ids)}) AND {BUSY.text}"
+        busy = f"{BUSY.text} AND trigger <> 'backfill'"
+        query = f"SELECT DISTINCT task_id FROM runs WHERE task_id IN ({marks(task_ids)}) AND {busy}"
         return {task_id for (task_id,) in self._sql.run(query, task_ids)}
 
     def start(self, runs: Sequence[NewRun], records: Sequence[OccurrenceRecord]) -> None:

@@ -42,7 +42,11 @@ _whole = select(*_shown, tasks.c.title.label("task_title")).join(tasks, tasks.c.
 _next_available_at = select(runs.c.available_at).where(runs.c.status == "queued").order_by(runs.c.available_at).limit(1)
 
 
-_busy_tasks = select(runs.c.task_id).where(runs.c.task_id.in_(bindparam("ids", expanding=True)), BUSY).distinct()
+# A backfill works beside the schedule, and holds up nothing that is due.
+_by_itself = runs.c.trigger != "backfill"
+_busy_tasks = (
+    select(runs.c.task_id).where(runs.c.task_id.in_(bindparam("ids", expanding=True)), BUSY, _by_itself).distinct()
+)
 _add = insert(runs)
 _others = runs.alias()
 _WHOLE_RUN = runs.c.part.is_(None)
@@ -152,7 +156,7 @@ class SqlRunStore:
         return None if found is None else _run(found)
 
     def busy_tasks(self, task_ids: Sequence[str]) -> set[str]:
-        """Which of the tasks have a run that has not ended."""
+        """Which of the tasks have a run that has not ended, backfills left aside."""
         if not task_ids:
             return set()
         return set(self._connection.execute(_busy_tasks, {"ids": list(task_ids)}).scalars())

@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection
 from app.domain.audit_chain import Seal
 from app.storage.agents import SqlAgentStore
 from app.storage.audit import SqlAuditStore
+from app.storage.backfills import SqlBackfillStore
 from app.storage.engines import committing, translated
 from app.storage.events import SqlEventStore
 from app.storage.extension_loads import SqlLoadStore
@@ -59,6 +60,11 @@ class SqlUnitOfWork:
     def secrets(self) -> SqlSecretStore:
         """Secrets as they are encrypted."""
         return SqlSecretStore(self._connection)
+
+    @property
+    def backfills(self) -> SqlBackfillStore:
+        """Backfills with their dates."""
+        return SqlBackfillStore(self._connection)
 
     @property
     def waits(self) -> SqlWaitStore:

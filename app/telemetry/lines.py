@@ -13,6 +13,7 @@ _LEVELS = {
     "run.fenced": logging.WARNING,
     "run.lost": logging.WARNING,
     "run.purged": logging.INFO,
+    "backfill.finished": logging.INFO,
     "event.trimmed": logging.INFO,
     "extension.loaded": logging.INFO,
     "extension.subscription_ended": logging.INFO,

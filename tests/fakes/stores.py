@@ -206,7 +206,8 @@ class MemoryRunStore:
         return next(iter(self._newest(task_id)), None)
 
     def busy_tasks(self, task_ids: Sequence[str]) -> set[str]:
-        busy = {run.task_id for run in self._rows.runs.values() if run.status in ACTIVE}
+        runs = self._rows.runs.values()
+        busy = {run.task_id for run in runs if run.status in ACTIVE and run.trigger != "backfill"}
         return busy & set(task_ids)
 
     def journal(self, run_id: str, *, after: int = 0) -> list[Record]:

@@ -31,6 +31,7 @@ def world(lasting: Guarded) -> dict[str, Any]:
 READS = [
     "/tasks/{task}",
     "/tasks/{task}/occurrences",
+    "/tasks/{task}/backfills",
     "/tasks/{task}/why?at=2026-11-24T08:00:00Z",
     "/runs/{run}",
     "/runs/{run}/steps",
@@ -51,6 +52,7 @@ CHANGES: list[tuple[str, str, Any]] = [
     ("POST", "/tasks/{task}/cancel", {}),
     ("POST", "/runs/{run}/cancel", {}),
     ("POST", "/runs/{run}/rerun", {}),
+    ("POST", "/tasks/{task}/backfills", {"start": "2025-11-02T00:00:00Z", "end": "2025-11-03T00:00:00Z"}),
     ("POST", "/runs/{run}/steps/a/mark", {"status": "skipped", "note": "n"}),
     ("DELETE", "/tasks/{task}", None),
 ]
