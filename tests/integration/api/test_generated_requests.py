@@ -17,6 +17,7 @@ GROUPS = (
     "agents",
     "audit",
     "auth",
+    "backfills",
     "secrets",
     "docs",
     "events",
