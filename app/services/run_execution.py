@@ -22,6 +22,7 @@ from app.domain.pipelines.model import ITEM_NAMES, SECRETS, Step
 from app.domain.pipelines.outcome import Failed, GoOn, Tries, TryRunAgain, TryStepAgain, Waits, after_failure
 from app.domain.pipelines.plan import Plan, scope_of
 from app.domain.pipelines.progress import Progress, key_of
+from app.domain.pipelines.unknown import outcome_unknown
 from app.domain.ports import Tools
 from app.domain.runs import NewRun, RunError
 from app.domain.templates import Template
@@ -272,6 +273,8 @@ class RunExecution:
         tool = self.tools.get(step.uses)
         if (refused := not_allowed(tool, self._caller(), step)) is not None:
             return self._failed(step, refused)
+        if step.on_unknown == "fail" and key_of(step, self.lines.item) in self.progress.unknown:
+            return self._failed(step, outcome_unknown(step))
         given: dict[str, Any] = {"input": arguments} if tool.pure else {}
         if not tool.pure and (settled := self._before_effect(step, arguments)) is not None:
             return settled

@@ -189,4 +189,9 @@ def _effort() -> dict[str, Any]:
             "description": "Types of errors to retry; empty for all that another attempt may mend.",
         },
         "on_error": {"enum": list(model.ON_ERROR), "default": "fail"},
+        "on_unknown": {
+            "enum": list(model.ON_UNKNOWN),
+            "default": "retry",
+            "description": "Whether a call in which the worker was lost is made again.",
+        },
     }

@@ -24,10 +24,22 @@ class Progress:
         results: Outputs of the items that are done, by step id and index.
         began: When the present attempt of a step that waits began, as the journal has it.
         resumed: What came of a step's waiting.
+        unknown: Calls that began and whose end the journal does not know.
         last_output: Output of the last step that was not skipped: the run's own output in the end.
     """
 
-    __slots__ = ("attempts", "began", "done", "failures", "items", "last_output", "outputs", "results", "resumed")
+    __slots__ = (
+        "attempts",
+        "began",
+        "done",
+        "failures",
+        "items",
+        "last_output",
+        "outputs",
+        "results",
+        "resumed",
+        "unknown",
+    )
 
     def __init__(self) -> None:
         self.outputs: dict[str, Any] = {}
@@ -38,6 +50,7 @@ class Progress:
         self.results: dict[str, dict[int, Any]] = {}
         self.began: dict[str, str] = {}
         self.resumed: dict[str, Resolution] = {}
+        self.unknown: set[str] = set()
         self.last_output: Any = None
 
     @classmethod
@@ -59,7 +72,10 @@ class Progress:
         item = body.get("item")
         key = key_of(step, item)
         self.attempts[key] = body["attempt"]
+        self.unknown.discard(key)
         match body["status"]:
+            case "running":
+                self.unknown.add(key)
             case "succeeded":
                 self.outputs.update(body.get("outputs", {}))
                 self.finish(step, body.get("output"), item)

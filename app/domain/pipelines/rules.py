@@ -123,4 +123,9 @@ RULES: Final[Mapping[str, Rule]] = {
         t("one of {names}", names=", ".join(model.ON_ERROR)),
         t("With continue the output is {error}."),
     ),
+    "on_unknown": Rule(
+        lambda value: value in model.ON_UNKNOWN,
+        t("one of {names}", names=", ".join(model.ON_UNKNOWN)),
+        t("With fail a call in which the worker was lost is not made again."),
+    ),
 }
