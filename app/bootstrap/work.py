@@ -39,6 +39,7 @@ from app.services.behalf import Behalf
 from app.services.execution import Executor, Pace
 from app.services.extension_session import ExtensionSession
 from app.services.extension_work import ExtensionWorkService
+from app.services.gates import Gatekeeper
 from app.services.maintenance import EventUpkeep, Housekeeper, TaskPauser
 from app.services.metrics import MetricsService
 from app.services.scheduling import SchedulingService
@@ -143,12 +144,13 @@ class WorkerParts:
 
         waker = Waker(units=database.units, queue=queue, clock=database.clock, herald=events.herald)
         feeder = BackfillFeeder(units=database.units, queue=queue, clock=database.clock)
+        gatekeeper = Gatekeeper(units=database.units, clock=database.clock, herald=events.herald)
         metrics = self.metrics("beat", database.units)
         metrics.start()
 
         def tick() -> float:
             try:
-                pause = min(scheduling.tick(), waker.look())
+                pause = min(gatekeeper.look(), scheduling.tick(), waker.look())
                 feeder.look()
                 metrics.ticked(time.time())
                 return pause

@@ -49,8 +49,8 @@ class EventStore(Protocol):
     def triggered(self, task_ids: Sequence[str]) -> Sequence[TriggeredTask]:
         """Those of the tasks that are active, by id."""
 
-    def busy(self, task_ids: Sequence[str]) -> set[str]:
-        """Which of the tasks have a run that has not ended."""
+    def busy(self, task_ids: Sequence[str]) -> Mapping[str, int]:
+        """How many runs of each of the tasks have not ended; tasks without are left out."""
 
     def start(self, runs: Sequence[NewRun], records: Sequence[OccurrenceRecord]) -> None:
         """Queue runs and write occurrences; each `(task, event)` once."""

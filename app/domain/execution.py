@@ -44,6 +44,8 @@ class Claimed:
     event: Mapping[str, Any] | None = None
     parent_run_id: str | None = None
     part: Mapping[str, Any] | None = None
+    concurrency_key: str | None = None
+    in_line: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,11 +89,13 @@ class Exchange:
             were refused, since their lease has passed on.
         cancelled: Ids of checkpointed runs that somebody wants stopped.
         claimed: New runs.
+        opened: How many runs may be claimed now that were held back by those settled.
     """
 
     accepted: frozenset[str]
     cancelled: frozenset[str]
     claimed: Sequence[Claimed]
+    opened: int = 0
 
 
 class Behalf(Protocol):

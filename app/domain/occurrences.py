@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from app.domain.next_run import MOMENT, delayed, first_after
+from app.domain.run_limits import crowd_reason, crowded
 from app.domain.tasks import OccurrenceRecord, Task
 from app.domain.texts import t
 
@@ -27,7 +28,7 @@ class Verdict:
     records: tuple[OccurrenceRecord, ...]
 
 
-def judge(task: Task, now: datetime, *, busy: bool) -> Verdict:
+def judge(task: Task, now: datetime, *, busy: int) -> Verdict:
     """Decide about the task's occurrences up to `now`.
 
     An occurrence whose due moment, jitter included, is no older than `misfire_grace_seconds` is on time. Of the
@@ -36,7 +37,7 @@ def judge(task: Task, now: datetime, *, busy: bool) -> Verdict:
     have their say.
 
     Args:
-        busy: Whether a run of the task is queued, running or waiting.
+        busy: How many runs of the task are queued, running or waiting.
     """
     late = now - timedelta(seconds=task.misfire_grace_seconds)
     wanted = _caught_up(task, now, late)
@@ -49,7 +50,7 @@ def judge(task: Task, now: datetime, *, busy: bool) -> Verdict:
         record = OccurrenceRecord(task_id=task.id, nominal_at=nominal, effective_at=effective, outcome="fired")
         record = _decide(task, record, wanted if effective < late else None, busy=busy)
         if record.outcome == "fired":
-            busy = True
+            busy += 1
             fired += 1
         records.append(record)
         nominal = first_after(task, nominal)
@@ -61,17 +62,15 @@ def _exhausted(task: Task, fired: int) -> bool:
     return task.max_runs is not None and fired >= task.max_runs
 
 
-def _decide(
-    task: Task, record: OccurrenceRecord, wanted: frozenset[datetime] | None, *, busy: bool
-) -> OccurrenceRecord:
+def _decide(task: Task, record: OccurrenceRecord, wanted: frozenset[datetime] | None, *, busy: int) -> OccurrenceRecord:
     """One occurrence; `wanted` are the late ones that still fire, None for one that is on time."""
     nominal = record.nominal_at
     if task.snoozed_until is not None and nominal < task.snoozed_until:
         return replace(record, outcome="skipped_snooze", reason=task.snooze_reason or t("The task was snoozed"))
     if wanted is not None and nominal not in wanted:
         return replace(record, outcome="skipped_misfire", reason=_misfire_reason(task))
-    if busy and task.overlap == "skip":
-        return replace(record, outcome="skipped_overlap", reason=t("An earlier run of the task had not ended"))
+    if crowded(task.overlap, busy):
+        return replace(record, outcome="skipped_overlap", reason=crowd_reason(task.overlap))
     return record
 
 

@@ -106,8 +106,8 @@ class RunStore(Protocol):
 
     def latest(self, task_id: str) -> Run | None: ...
 
-    def busy_tasks(self, task_ids: Sequence[str]) -> set[str]:
-        """Which of the tasks have a run that is queued, running or waiting; those of backfills hold up nothing."""
+    def busy_tasks(self, task_ids: Sequence[str]) -> Mapping[str, int]:
+        """How many runs of each of the tasks have not ended; tasks without are left out, and so are backfills."""
 
     def journal(self, run_id: str, *, after: int = 0) -> list[Record]:
         """Records with a number above `after`, in order."""

@@ -111,6 +111,9 @@ class NewRun:
         origin: Names what asked for it (`manual:<task>:<key>`); unique, so asking twice gives one run.
         parent_run_id: The run that started it, or that it repeats.
         part: Which piece of its parent's work it is; None for a run of its own.
+        in_line: The runs of its task go one at a time.
+        supersedes: Those before it are cancelled.
+        concurrency_key: At most `concurrency_limit` runs with the same key are at work; see `app.domain.run_limits`.
     """
 
     id: str
@@ -127,6 +130,10 @@ class NewRun:
     event: Mapping[str, Any] | None = None
     parent_run_id: str | None = None
     part: Mapping[str, Any] | None = None
+    in_line: bool = False
+    supersedes: bool = False
+    concurrency_key: str | None = None
+    concurrency_limit: int = 1
 
 
 @dataclass(frozen=True, slots=True)

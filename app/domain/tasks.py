@@ -10,7 +10,7 @@ from typing import Any, Literal
 ScheduleKind = Literal["cron", "rrule", "once", "event", "condition", "manual"]
 TaskStatus = Literal["active", "paused", "canceled", "completed"]
 BackoffStrategy = Literal["exponential_jitter", "linear", "fixed"]
-Overlap = Literal["skip", "allow"]
+Overlap = Literal["skip", "queue_one", "queue_all", "cancel_running", "allow"]
 Misfire = Literal["last", "skip", "all"]
 Outcome = Literal["fired", "skipped_overlap", "skipped_misfire", "skipped_snooze", "dropped_limit"]
 
@@ -26,6 +26,7 @@ class Task:
 
     Attributes:
         payload: `{"params": object, "pipeline": [steps]}`, as the caller wrote it.
+        concurrency_key, concurrency_limit: See `app.domain.run_limits`.
         anchor_at: What DTSTART is for rules that carry none: the moment the schedule was set.
         next_run_at: Nominal time of the next occurrence; None while none is to come (manual, paused, ended).
         next_due_at: The same with jitter: when beat fires it.
@@ -48,6 +49,8 @@ class Task:
     backoff_strategy: BackoffStrategy = "exponential_jitter"
     backoff_seconds: int = 5
     timeout_seconds: int = 3600
+    concurrency_key: str | None = None
+    concurrency_limit: int = 1
     overlap: Overlap = "skip"
     misfire: Misfire = "last"
     misfire_grace_seconds: int = 60

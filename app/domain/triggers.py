@@ -6,12 +6,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
+from typing import Any
 
 from app.domain.conditions import is_true
 from app.domain.errors import InvalidInput
 from app.domain.events import MAX_DEPTH, PLATFORM, Draft, TopicPattern
 from app.domain.expression_text import ExpressionSyntax, unwrap
 from app.domain.expressions import Expression, TemplateError, TemplateSyntaxError, compile_expression
+from app.domain.run_limits import crowd_reason, crowded
 from app.domain.tasks import BY_EVENT, Outcome
 from app.domain.texts import t
 
@@ -205,6 +207,11 @@ class TriggeredTask:
     snooze_reason: str | None
     max_runs: int | None
     fired_count: int
+    title: str = ""
+    payload: Mapping[str, Any] = field(default_factory=dict)
+    """Only where a template is to be filled in from it."""
+    concurrency_key: str | None = None
+    concurrency_limit: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,13 +222,13 @@ class Decision:
     reason: str = ""
 
 
-def decide(task: TriggeredTask, at: datetime, depth: int, *, busy: bool) -> Decision | None:
+def decide(task: TriggeredTask, at: datetime, depth: int, *, busy: int) -> Decision | None:
     """Whether the event starts the task; None where the task does not know of it at all (outside its window).
 
     Args:
         at: When the event was published.
         depth: What the run would carry: one more than the event.
-        busy: Whether a run of the task is queued, running or waiting.
+        busy: How many runs of the task are queued, running or waiting.
     """
     if (task.starts_at is not None and at < task.starts_at) or (task.ends_at is not None and at >= task.ends_at):
         return None
@@ -232,6 +239,6 @@ def decide(task: TriggeredTask, at: datetime, depth: int, *, busy: bool) -> Deci
         return Decision("dropped_limit", reason)
     if task.snoozed_until is not None and at < task.snoozed_until:
         return Decision("skipped_snooze", task.snooze_reason or t("The task was snoozed"))
-    if busy and task.overlap == "skip":
-        return Decision("skipped_overlap", t("An earlier run of the task had not ended"))
+    if crowded(task.overlap, busy):
+        return Decision("skipped_overlap", crowd_reason(task.overlap))
     return Decision("fired")

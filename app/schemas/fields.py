@@ -78,6 +78,8 @@ Reason = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_one
 Zone = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_one_line)]
 Expr = Annotated[str, Field(min_length=1, max_length=2000), AfterValidator(_prose)]
 """A schedule; rules may take several lines."""
+Key = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_one_line)]
+"""A name that things share, or the template of one."""
 Moment = Annotated[datetime, BeforeValidator(_read_moment), _DATE_TIME]
 """A moment in a body; handed on in UTC."""
 QueryMoment = Annotated[datetime, BeforeValidator(_read_query_moment), _DATE_TIME]

@@ -12,7 +12,7 @@ from app.domain.clock import rfc3339
 from app.domain.next_run import described, effective_next
 from app.domain.paging import Page
 from app.domain.runs import Run
-from app.domain.tasks import Task
+from app.domain.tasks import Overlap, Task
 from app.domain.texts import t
 from app.schemas.fields import Moment
 from app.schemas.problems import ProblemOut, problem_out
@@ -38,7 +38,9 @@ class TaskOut(BaseModel):
     backoff_strategy: Literal["exponential_jitter", "linear", "fixed"]
     backoff_seconds: int
     timeout_seconds: int
-    overlap: Literal["skip", "allow"]
+    overlap: Overlap
+    concurrency_key: str | None
+    concurrency_limit: int
     misfire: Literal["last", "skip", "all"]
     misfire_grace_seconds: int
     catchup_window_seconds: int
@@ -136,6 +138,8 @@ def task_out(task: Task) -> dict[str, Any]:
         "backoff_seconds": task.backoff_seconds,
         "timeout_seconds": task.timeout_seconds,
         "overlap": task.overlap,
+        "concurrency_key": task.concurrency_key,
+        "concurrency_limit": task.concurrency_limit,
         "misfire": task.misfire,
         "misfire_grace_seconds": task.misfire_grace_seconds,
         "catchup_window_seconds": task.catchup_window_seconds,

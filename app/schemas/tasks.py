@@ -16,9 +16,9 @@ from pydantic import (
 from pydantic.config import JsonDict
 
 from app.domain.json_size import json_problem
-from app.domain.tasks import ScheduleKind, TaskFilter
+from app.domain.tasks import Overlap, ScheduleKind, TaskFilter
 from app.domain.texts import joined, t
-from app.schemas.fields import STRICT, Body, Expr, Moment, Name, PageQuery, Prose, Query, Reason, Tag, Zone
+from app.schemas.fields import STRICT, Body, Expr, Key, Moment, Name, PageQuery, Prose, Query, Reason, Tag, Zone
 
 Kind = ScheduleKind
 Status = Literal["active", "paused", "canceled", "completed"]
@@ -78,7 +78,13 @@ class TaskFields(Body):
     backoff_strategy: Literal["exponential_jitter", "linear", "fixed"] = "exponential_jitter"
     backoff_seconds: Annotated[int, Field(ge=0, le=3600)] = 5
     timeout_seconds: Annotated[int, Field(ge=1, le=86_400)] = 3600
-    overlap: Literal["skip", "allow"] = "skip"
+    overlap: Overlap = Field("skip", description="What to do when it is due while a run of it has not ended")
+    concurrency_key: Key | None = Field(
+        None, description="Runs with the same key, of whichever tasks, share a limit; a template may be filled in"
+    )
+    concurrency_limit: Annotated[int, Field(ge=1, le=1000)] = Field(
+        1, description="How many runs with the key may be at work at the same time"
+    )
     misfire: Literal["last", "skip", "all"] = "last"
     misfire_grace_seconds: Seconds = 60
     catchup_window_seconds: Annotated[int, Field(ge=0, le=31_536_000)] = 86_400

@@ -23,6 +23,7 @@ from app.domain.errors import Conflict, NotFound
 from app.domain.ids import new_id
 from app.domain.paging import Page
 from app.domain.ports import RunQueue
+from app.domain.run_limits import taken
 from app.domain.runs import NewRun
 from app.domain.tasks import Definition, OccurrenceRecord, Task
 from app.domain.texts import t
@@ -164,7 +165,14 @@ def _feed(unit: BackfillUnit, task: Task, backfill: Backfill, now: datetime) -> 
     if task.status == "paused" or under_way >= backfill.max_parallel:
         return 0
     definition = unit.tasks.definition(backfill.definition_id) if pending else None
-    runs = [_run(task, definition, backfill, nominal, now) for nominal in pending if definition is not None]
+    made = [
+        taken(_run(task, definition, backfill, nominal, now), task) for nominal in pending if definition is not None
+    ]
+    runs = [run for run in made if isinstance(run, NewRun)]
+    if len(runs) < len(made):
+        # The key of its limit cannot be filled in any more: the task was edited since.
+        unit.backfills.cancel(backfill.id)
+        return 0
     unit.runs.add(runs, now)
     unit.tasks.add_occurrences([_occurrence(run, nominal) for run, nominal in zip(runs, pending, strict=True)])
     unit.backfills.start(backfill.id, [(nominal, run.id) for run, nominal in zip(runs, pending, strict=True)])

@@ -13,6 +13,7 @@ from app.domain.ports import RunQueue, UnitsOfWork
 from app.domain.runs import NewRun
 from app.domain.texts import t
 from app.services.ownership import may_change
+from app.services.run_requests import with_limits
 from ordinaut import Caller
 
 
@@ -34,13 +35,14 @@ class ChildRuns:
             NotFound: there is no such task.
             Forbidden: it is another agent's.
             Conflict: it is canceled.
+            Unprocessable: a key of its limits cannot be filled in.
         """
         with self._units(read_only=True) as unit:
             task = may_change(unit.tasks.get(task_id), caller)
         if task.status == "canceled":
             raise Conflict(t("A canceled task cannot be run"), task_id=task_id, status=task.status)
         run_id = new_id()
-        return NewRun(
+        run = NewRun(
             id=run_id,
             task_id=task.id,
             definition_id=task.definition_id,
@@ -52,6 +54,7 @@ class ChildRuns:
             origin=f"child:{key}:{run_id}",
             parent_run_id=key.partition(":")[0],
         )
+        return with_limits(run, task)
 
     def start(self, task_id: str, params: Mapping[str, Any] | None, *, caller: Caller, key: str) -> str:
         """Queue a run that nobody waits for; asking twice under one key gives one run. Its id; raises as above."""

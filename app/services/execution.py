@@ -266,7 +266,7 @@ class Executor:
             if self._witness is not None:
                 self._witness.committed(settle, checkpoint, answer)
         self._announce(settle, answer)
-        if want and len(answer.claimed) == want:
+        if (want or answer.opened) and len(answer.claimed) == want:
             self._pass_on()
         return answer
 

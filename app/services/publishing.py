@@ -10,9 +10,10 @@ from datetime import datetime
 from app.domain.event_store import EventStore
 from app.domain.events import Draft, Published, StoredEvent, event_document
 from app.domain.ids import new_id
+from app.domain.run_limits import MOST_UNENDED, taken
 from app.domain.runs import NewRun
 from app.domain.tasks import OccurrenceRecord
-from app.domain.triggers import TriggeredTask, TriggerIndex, decide
+from app.domain.triggers import Decision, TriggeredTask, TriggerIndex, decide
 from ordinaut import Event
 
 INTERESTS_SECONDS = 1.0
@@ -101,7 +102,8 @@ class _Starting:
         self._now = now
         ordered = sorted(task_ids)
         self._tasks = {task.id: task for task in events.triggered(ordered)}
-        self._busy = events.busy([task.id for task in self._tasks.values() if task.overlap == "skip"])
+        limited_ids = [task.id for task in self._tasks.values() if task.overlap in MOST_UNENDED]
+        self._busy = dict(events.busy(limited_ids))
         self._runs: list[NewRun] = []
         self._records: list[OccurrenceRecord] = []
         self._fired: dict[str, int] = {}
@@ -119,17 +121,18 @@ class _Starting:
             fired = self._fired.get(task_id, 0)
             if task is None or (task.max_runs is not None and task.fired_count + fired >= task.max_runs):
                 continue
-            decision = decide(task, min(event.published_at, self._now), event.depth + 1, busy=task_id in self._busy)
+            busy = self._busy.get(task_id, 0)
+            decision = decide(task, min(event.published_at, self._now), event.depth + 1, busy=busy)
             if decision is None:
                 continue
-            run_id = None
-            if decision.outcome == "fired":
-                run = _run(task, event, document, self._now)
-                run_id = run.id
+            run = taken(_run(task, event, document, self._now), task) if decision.outcome == "fired" else None
+            if isinstance(run, NewRun):
                 self._runs.append(run)
-                self._busy.add(task_id)
+                self._busy[task_id] = busy + 1
                 self._fired[task_id] = fired + 1
                 started.append(task_id)
+            elif run is not None:
+                decision = Decision("dropped_limit", run)
             self._records.append(
                 OccurrenceRecord(
                     task_id=task_id,
@@ -137,7 +140,7 @@ class _Starting:
                     effective_at=event.published_at,
                     outcome=decision.outcome,
                     reason=decision.reason,
-                    run_id=run_id,
+                    run_id=run.id if isinstance(run, NewRun) else None,
                 )
             )
         return Published(event, tuple(started))

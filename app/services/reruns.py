@@ -20,6 +20,7 @@ from app.services.audit_trail import Difference, entry
 from app.services.lifecycle import Herald, Telling
 from app.services.ownership import run_changed
 from app.services.run_ends import cancel_run
+from app.services.run_requests import with_limits
 from ordinaut import Caller
 
 
@@ -93,10 +94,10 @@ class RerunService:
             unit.tasks.get(run.task_id, lock=True)
             if run.status == "waiting":
                 run = _no_longer_waiting(unit, run, asked, telling)
-            check_repeatable(unit, run, FAILED)
+            task = check_repeatable(unit, run, FAILED)
             definition, plan = Definitions().get(unit, run.definition_id)
             lines = marked(unit.runs.journal(run.id), plan.steps, mark, rfc3339(asked.at))
-            made = _queued(unit, repeated(run, definition, asked), lines, asked.at)
+            made = _queued(unit, with_limits(repeated(run, definition, asked), task), lines, asked.at)
             facts = {"rerun_of": run.id, "step_id": mark.step_id, "status": mark.status, "note": mark.note}
             unit.audit.add(entry(asked.at, caller, "run.step_marked", made, Difference(after=facts)))
             unit.after_commit(self._queue.ring)
@@ -148,7 +149,8 @@ def rerun(unit: UnitOfWork, run: Run, wish: RerunRequest, asked: Asked, definiti
     lines = taken_over(journal, plan.steps, wish.start)
     if wish.start == FAILED and definition.id == run.definition_id:
         lines += items_taken_over(journal, plan.steps, lines)
-    return _queued(unit, repeated(run, definition, asked, origin=origin), lines, asked.at), False
+    again = with_limits(repeated(run, definition, asked, origin=origin), task)
+    return _queued(unit, again, lines, asked.at), False
 
 
 def check_repeatable(unit: UnitOfWork, run: Run, start: str) -> Task:

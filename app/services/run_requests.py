@@ -9,8 +9,10 @@ from typing import Any
 
 from app.domain.errors import Unprocessable
 from app.domain.ids import new_id
+from app.domain.run_limits import limited, unfilled
 from app.domain.runs import NewRun, Run
 from app.domain.tasks import Task
+from app.domain.templates import TemplateError
 from app.domain.texts import t
 
 
@@ -28,8 +30,8 @@ class RunRequest:
 
 
 def by_hand(task: Task, wish: RunRequest, origin: str | None, request_id: str, now: datetime) -> NewRun:
-    """The run that the wish asks for."""
-    return NewRun(
+    """The run that the wish asks for; raises as `with_limits`."""
+    run = NewRun(
         id=new_id(),
         task_id=task.id,
         definition_id=task.definition_id,
@@ -41,6 +43,19 @@ def by_hand(task: Task, wish: RunRequest, origin: str | None, request_id: str, n
         origin=origin,
         request_id=request_id or None,
     )
+    return with_limits(run, task)
+
+
+def with_limits(run: NewRun, task: Task) -> NewRun:
+    """The run with the limits of its task.
+
+    Raises:
+        Unprocessable: a key cannot be filled in for it.
+    """
+    try:
+        return limited(run, task)
+    except TemplateError as error:
+        raise Unprocessable(unfilled(error), field="params") from None
 
 
 def same_wish(earlier: Run, wish: RunRequest) -> Run:

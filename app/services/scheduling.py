@@ -10,6 +10,7 @@ from app.domain.ids import new_id
 from app.domain.next_run import aimed_at
 from app.domain.occurrences import Verdict, judge
 from app.domain.ports import RunQueue, UnitOfWork, UnitsOfWork
+from app.domain.run_limits import MOST_UNENDED, taken
 from app.domain.runs import NewRun
 from app.domain.tasks import OccurrenceRecord, Task
 from app.services.lifecycle import Herald, task_facts
@@ -57,10 +58,10 @@ class SchedulingService:
             verdicts = self._judged(unit, now)
             tasks = {verdict.task.id: verdict.task for verdict in verdicts}
             # An edited schedule may come upon a moment that has its row already: that one has been dealt with.
-            records = unit.tasks.add_occurrences(
-                [_with_run(record) for verdict in verdicts for record in verdict.records]
-            )
-            runs = [_new_run(tasks[record.task_id], record) for record in records if record.outcome == "fired"]
+            made = [_made(verdict.task, record) for verdict in verdicts for record in verdict.records]
+            records = unit.tasks.add_occurrences([record for record, _ in made])
+            news = {record.run_id for record in records}
+            runs = [run for _, run in made if run is not None and run.id in news]
             unit.runs.add(runs, now)
             unit.tasks.advance(list(tasks.values()))
             for task in tasks.values():
@@ -74,14 +75,14 @@ class SchedulingService:
 
     def _judged(self, unit: UnitOfWork, now: datetime) -> list[Verdict]:
         due = unit.tasks.due(now, BATCH)
-        busy = unit.runs.busy_tasks([task.id for task in due if task.overlap == "skip"])
+        busy = unit.runs.busy_tasks([task.id for task in due if task.overlap in MOST_UNENDED])
         verdicts: list[Verdict] = []
         handled = 0
         for task in due:
             if handled >= MOST:
                 break  # the others stay due, and the next tick comes at once
             try:
-                verdicts.append(judge(task, now, busy=task.id in busy))
+                verdicts.append(judge(task, now, busy=busy.get(task.id, 0)))
             except Exception as error:  # noqa: BLE001 - such as a zone that has left the database: the others go on
                 emit("task.unreadable", task_id=task.id, error=error)
                 verdicts.append(Verdict(replace(aimed_at(task, None), status="paused"), ()))
@@ -89,13 +90,19 @@ class SchedulingService:
         return verdicts
 
 
-def _with_run(record: OccurrenceRecord) -> OccurrenceRecord:
-    return replace(record, run_id=new_id()) if record.outcome == "fired" else record
+def _made(task: Task, record: OccurrenceRecord) -> tuple[OccurrenceRecord, NewRun | None]:
+    """The occurrence with the run that it becomes, if it becomes one."""
+    if record.outcome != "fired":
+        return record, None
+    run = taken(_new_run(task, record), task)
+    if isinstance(run, NewRun):
+        return replace(record, run_id=run.id), run
+    return replace(record, outcome="dropped_limit", reason=run), None
 
 
 def _new_run(task: Task, record: OccurrenceRecord) -> NewRun:
     return NewRun(
-        id=record.run_id or new_id(),
+        id=new_id(),
         task_id=task.id,
         definition_id=task.definition_id,
         trigger="schedule",

@@ -13,6 +13,7 @@ from app.domain.ids import new_id
 from app.domain.next_run import MOMENT, aimed_at, first_after, schedule_of, used_up
 from app.domain.pipelines.validate import validate_pipeline
 from app.domain.ports import Tools
+from app.domain.run_limits import key_problems
 from app.domain.tasks import BY_EVENT, TIMELESS, Task, TaskStatus
 from app.domain.texts import t, tn
 
@@ -22,7 +23,15 @@ STATEFUL = ("status", "created_by")
 """What a full replacement keeps where it is left out, instead of going back to a default."""
 EDITABLE = (
     *("title", "description", *SCHEDULE, "payload", *STATEFUL, "priority", "max_retries", "backoff_strategy"),
-    *("backoff_seconds", "timeout_seconds", "overlap", "misfire", "misfire_grace_seconds"),
+    *(
+        "backoff_seconds",
+        "timeout_seconds",
+        "overlap",
+        "concurrency_key",
+        "concurrency_limit",
+        "misfire",
+        "misfire_grace_seconds",
+    ),
     *("catchup_window_seconds", "catchup_max", *WINDOW, "pause_after_failures", "tags"),
 )
 
@@ -101,6 +110,7 @@ class TaskDrafts:
             self._check_schedule(task, findings)
         self._check_pipeline(task, findings)
         _check_window(task, findings)
+        _check_keys(task, findings)
         if not findings.fields & {*SCHEDULE, *WINDOW}:
             task = _planned(task, _since(task, now), findings)
         findings.raise_any()
@@ -124,6 +134,7 @@ class TaskDrafts:
         if "payload" in given:
             self._check_pipeline(task, findings)
         _check_window(task, findings)
+        _check_keys(task, findings)
         findings.raise_any()
         status = _status_after(current, task, touched)
         task = _aimed(current, replace(task, status=status), touched, findings)
@@ -170,6 +181,11 @@ def _edited(current: Task, given: Mapping[str, Any], now: datetime) -> Task:
 def _check_window(task: Task, findings: _Findings) -> None:
     if task.starts_at is not None and task.ends_at is not None and task.starts_at >= task.ends_at:
         findings.errors.append(Problem("/ends_at", t("'ends_at' must be later than 'starts_at'")))
+
+
+def _check_keys(task: Task, findings: _Findings) -> None:
+    if "concurrency_key" not in findings.fields:
+        findings.errors.extend(key_problems("concurrency_key", task.concurrency_key))
 
 
 def _since(task: Task, now: datetime) -> datetime:

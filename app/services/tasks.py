@@ -232,7 +232,8 @@ class TaskService:
 
         Raises:
             NotFound, Forbidden; Conflict for a canceled task; InvalidInput for params too large or not JSON;
-            Unprocessable where the key stands for a run with other params.
+            Unprocessable where the key stands for a run with other params, or where the key of a limit cannot be
+            filled in.
         """
         if wish.params is not None and (issue := json_problem(wish.params)):
             raise InvalidInput.at("/params", joined(" ", ["'params'", issue]))

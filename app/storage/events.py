@@ -24,9 +24,10 @@ from app.domain.paging import Page
 from app.domain.runs import NewRun
 from app.domain.tasks import OccurrenceRecord
 from app.domain.triggers import TriggeredTask, TriggerRow
+from app.storage.gates import Gates
 from app.storage.runs import new_row
 from app.storage.statements import NOW, Statements, bound, marks
-from app.storage.tables import BUSY, TRIGGERS
+from app.storage.tables import AT_WORK, IN_TASK_LINE, TRIGGERS
 from app.storage.waits import SqlWaitStore
 from ordinaut import Event
 
@@ -39,17 +40,20 @@ MOST_TOPICS = 200
 """Topics that a pattern is compared with one by one."""
 _EVENT = "position, topic, data, source, depth"
 _TASK = (
-    "id, definition_id, schedule_kind, schedule_expr, priority, max_retries, overlap, starts_at, ends_at,"
-    " snoozed_until, snooze_reason, max_runs, fired_count"
+    "id, title, definition_id, schedule_kind, schedule_expr, priority, max_retries, overlap, starts_at, ends_at,"
+    " snoozed_until, snooze_reason, max_runs, fired_count, concurrency_key, concurrency_limit"
 )
+# Few tasks have a template to be filled in from their params.
+_PARAMS = "CASE WHEN concurrency_key IS NOT NULL THEN payload END"
 _RECORD = ("task_id", "nominal_at", "effective_at", "outcome", "reason", "run_id")
 
 
 class SqlEventStore:
     """See `app.domain.ports.EventStore`."""
 
-    def __init__(self, statements: Statements) -> None:
+    def __init__(self, statements: Statements, gates: Gates) -> None:
         self._sql = statements
+        self._gates = gates
 
     # Publishing.
 
@@ -120,21 +124,26 @@ class SqlEventStore:
         # Locked, so that a task which is being deleted counts either as there or as gone.
         locked = " FOR NO KEY UPDATE" if self._sql.postgresql else ""
         rows = self._sql.run(
-            f"SELECT {_TASK} FROM tasks WHERE id IN ({marks(task_ids)}) AND status = 'active' ORDER BY id{locked}",
+            f"SELECT {_TASK}, {_PARAMS} FROM tasks"
+            f" WHERE id IN ({marks(task_ids)}) AND status = 'active' ORDER BY id{locked}",
             task_ids,
         )
         return [_task(row) for row in rows]
 
-    def busy(self, task_ids: Sequence[str]) -> set[str]:
-        """Which of the tasks have a run that has not ended, backfills left aside."""
+    def busy(self, task_ids: Sequence[str]) -> dict[str, int]:
+        """How many runs of each of the tasks have not ended, backfills left aside; tasks without are left out."""
         if not task_ids:
-            return set()
-        busy = f"{BUSY.text} AND trigger <> 'backfill'"
-        query = f"SELECT DISTINCT task_id FROM runs WHERE task_id IN ({marks(task_ids)}) AND {busy}"
-        return {task_id for (task_id,) in self._sql.run(query, task_ids)}
+            return {}
+        these = f"SELECT task_id FROM runs WHERE task_id IN ({marks(task_ids)})"
+        query = (
+            f"SELECT task_id, COUNT(*) FROM ({these} AND {AT_WORK.text} UNION ALL {these} AND {IN_TASK_LINE.text})"
+            " AS unended GROUP BY task_id"
+        )
+        return {row[0]: row[1] for row in self._sql.run(query, (*task_ids, *task_ids))}
 
     def start(self, runs: Sequence[NewRun], records: Sequence[OccurrenceRecord]) -> None:
         """Queue runs and write down what became of each event for each task; each `(task, event)` once."""
+        self._gates.made(runs)
         rows = [bound(new_row(run, run.scheduled_for)) for run in runs]
         if rows:
             names = ", ".join(rows[0])
@@ -274,7 +283,8 @@ def _summary(topic: str, count: int, last: int) -> TopicSummary:
 
 def _task(row: Sequence[Any]) -> TriggeredTask:
     names = [name.strip() for name in _TASK.split(",")]
-    values = dict(zip(names, row, strict=True))
+    values = dict(zip(names, row[:-1], strict=True))
+    values["payload"] = {} if row[-1] is None else orjson.loads(row[-1])
     for name in ("starts_at", "ends_at", "snoozed_until"):
         values[name] = None if values[name] is None else from_micros(values[name])
     return TriggeredTask(**values)

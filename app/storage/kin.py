@@ -1,4 +1,4 @@
-"""What the settlements of some runs mean for others: runs that begin to wait, and those that waited for a child."""
+"""What the settlements of some runs mean for others: those that waited for a child, and those that limits hold back."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from app.domain.execution import Settlement
 from app.domain.runs import ENDED
 from app.domain.waits import EventWait, Resolution, is_awaited
 from app.storage.events import SqlEventStore
+from app.storage.gates import concerned
 from app.storage.waits import SqlWaitStore
 
 PAGE = 500
@@ -20,7 +21,10 @@ PAGE = 500
 
 @dataclass(frozen=True, slots=True)
 class Kin:
-    """Those of some settlements that concern other runs: runs that begin to wait, and children that have ended."""
+    """Those of some settlements that concern other runs: runs that begin to wait, and children that have ended.
+
+    It is there, perhaps empty, where a limit has to do with one of them as well.
+    """
 
     parked: Sequence[Settlement]
     ended: Sequence[Settlement]
@@ -30,7 +34,7 @@ class Kin:
         """None where there are none, as mostly."""
         parked = [one for one in settlements if one.parking is not None]
         ended = [one for one in settlements if one.run.parent_run_id is not None and one.status in ENDED]
-        return cls(parked, ended) if parked or ended else None
+        return cls(parked, ended) if parked or ended or concerned(settlements) else None
 
     @property
     def listens(self) -> bool:

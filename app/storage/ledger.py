@@ -24,6 +24,7 @@ from app.domain.runs import Record
 from app.domain.texts import t
 from app.storage.engines import driver_errors, translated
 from app.storage.events import SqlEventStore
+from app.storage.gates import Gates
 from app.storage.journal import pack, unpack
 from app.storage.kin import Kin
 from app.storage.runs import PRIORITY_STEP
@@ -40,7 +41,8 @@ _RANK_REACH = 8 * PRIORITY_STEP_US
 
 CLAIMED = (
     "id, task_id, definition_id, trigger, nominal_at, scheduled_for, priority, attempt, max_attempts, fence,"
-    " active_us, journal_length, params, request_id, cancel_requested_at, event, parent_run_id, part"
+    " active_us, journal_length, params, request_id, cancel_requested_at, event, parent_run_id, part,"
+    " concurrency_key, in_line"
 )
 
 
@@ -125,8 +127,6 @@ class SqlRunLedger(ABC):
         want: int = 0,
     ) -> Exchange:
         """Settle, checkpoint and claim, all in one transaction."""
-        cancelled: set[str] = set()
-        claimed: list[Claimed] = []
         witness = self.witness
         if witness is not None and not witness.expects(settle, checkpoint, want):
             witness = None
@@ -140,25 +140,34 @@ class SqlRunLedger(ABC):
                 stood_too, claimed = self._settle_and_claim(cursor, settle, owner, want)
             return Exchange(frozenset(stood_too), frozenset(), claimed)
         with self._transaction(single=single) as cursor:
-            events = self._events(cursor) if witness or (kin and kin.listens) else None
+            gates = Gates(self._statements(cursor))
+            events = self._events(cursor, gates) if witness or (kin and kin.listens) else None
             accepted = self._settle(cursor, settle) if settle else set()
             if kin is not None:
+                gates.settled(settle, accepted)
                 kin.settled(self._waits(cursor), events, accepted)
-            if checkpoint is not None:
-                mine, cancel = self._checkpoint(cursor, checkpoint)
-                accepted.update([checkpoint.run.id] if mine else ())
-                cancelled.update([checkpoint.run.id] if cancel else ())
-            if want:
-                claimed = self._claim(cursor, owner, want)
+            cancelled = self._kept(cursor, checkpoint, accepted)
+            # A witness may wait for tasks: nobody does that with the lock of a line.
+            opened = 0 if witness else gates.admit()
+            claimed = self._claim(cursor, owner, want) if want else []
             if witness and events:
                 stood = [one for one in settle if one.run.id in accepted]
                 kept = checkpoint if checkpoint and checkpoint.run.id in accepted else None
                 witness.saw(events, stood, kept, claimed)
-        return Exchange(frozenset(accepted), frozenset(cancelled), claimed)
+                opened = gates.admit()
+        return Exchange(frozenset(accepted), frozenset(cancelled), claimed, opened)
 
-    def _events(self, cursor: Any) -> SqlEventStore:
+    def _kept(self, cursor: Any, checkpoint: Checkpoint | None, accepted: set[str]) -> set[str]:
+        """Write the records of a run that goes on, and add it to those accepted; itself where it is to be cancelled."""
+        if checkpoint is None:
+            return set()
+        mine, cancel = self._checkpoint(cursor, checkpoint)
+        accepted.update([checkpoint.run.id] if mine else ())
+        return {checkpoint.run.id} if cancel else set()
+
+    def _events(self, cursor: Any, gates: Gates) -> SqlEventStore:
         """The store of events inside this transaction, which holds the publishers' lock from here on."""
-        events = SqlEventStore(self._statements(cursor))
+        events = SqlEventStore(self._statements(cursor), gates)
         events.lock()
         return events
 
@@ -241,16 +250,12 @@ class SqlRunLedger(ABC):
 
     def rescue(self, owners: Sequence[str] | None = None) -> int:
         """Take back what dead workers held; each run a lost attempt."""
-        values: tuple[str, ...]
-        if owners is None:
-            where, values = f"leased_until < {self.now}", ()
-        elif owners:
-            where, values = f"leased_until > 0 AND lease_owner IN ({', '.join('?' * len(owners))})", tuple(owners)
-        else:
-            return 0
+        where, values = f"leased_until < {self.now}", tuple(owners or ())
+        if owners is not None:
+            where = f"leased_until > 0 AND lease_owner IN ({', '.join('?' * len(owners)) or 'NULL'})"
         lost = (
             f"SELECT id, attempt, max_attempts, journal_length, cancel_requested_at IS NOT NULL, {self.now},"
-            " claimed_length, losses, task_id, trigger, event"
+            " claimed_length, losses, task_id, trigger, event, in_line, concurrency_key"
             f" FROM runs WHERE status = 'running' AND {where} LIMIT 500{self.skip_locked}"
         )
         if not self._any(f"SELECT 1 FROM runs WHERE status = 'running' AND {where} LIMIT 1", values):
@@ -259,7 +264,8 @@ class SqlRunLedger(ABC):
         keen = witness is not None and witness.expects_rescues()
         unseen = owners is not None and witness is None
         with self._transaction() as cursor:
-            events = self._events(cursor) if keen else None
+            gates = Gates(self._statements(cursor))
+            events = self._events(cursor, gates) if keen else None
             cursor.execute(self._sql(lost), values)
             rows = cursor.fetchall()
             ended = [end for row in rows if (end := self._take_back(cursor, row, unseen=unseen)) is not None]
@@ -267,6 +273,8 @@ class SqlRunLedger(ABC):
                 self._waits(cursor).ended_unseen(end.run_id, end.status, end.error)
             if witness is not None:
                 witness.rescued(events, ended)
+            gates.rescued([(row[0], row[8], *row[11:]) for row in rows])
+            gates.admit()
         if witness is not None:
             witness.committed((), None, NOTHING)
         for end in ended:
@@ -336,8 +344,9 @@ def _part_end(rows: Sequence[Sequence[Any]]) -> PartEnd:
 
 def _columns(row: Sequence[Any]) -> tuple[Any, ...]:
     """The last columns of a claimed run as `Claimed` has them."""
-    params, request_id, requested_at, event, parent_run_id, part = row[12:18]
-    return _loaded(params), request_id, requested_at is not None, _loaded(event), parent_run_id, _loaded(part)
+    params, request_id, requested_at, event, parent_run_id, part, key, in_line = row[12:20]
+    given = _loaded(params), request_id, requested_at is not None, _loaded(event)
+    return (*given, parent_run_id, _loaded(part), key, bool(in_line))
 
 
 def _loaded(text: str | None) -> Any:

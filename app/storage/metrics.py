@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection
 from app.domain.clock import SECOND
 from app.domain.metrics import Measured, Report, Series
 from app.storage.inserts import insert_into
+from app.storage.tables import OPEN
 from app.storage.tables_metrics import metric_reports, metric_totals
 
 
@@ -40,7 +41,7 @@ _reports = {name: text(f"SELECT process, gauges, expires_at > {now} FROM metric_
 _purge = {name: text(f"DELETE FROM metric_reports WHERE expires_at < {now} - :age") for name, now in _NOW.items()}
 # SQLite sees that a partial index answers it only where the status is written, not bound.
 _depth = {
-    name: text(f"SELECT count(*) FROM runs WHERE status = 'queued' AND available_at <= (SELECT {now})")
+    name: text(f"SELECT count(*) FROM runs WHERE {OPEN.text} AND available_at <= (SELECT {now})")
     for name, now in _NOW.items()
 }
 _totals = select(metric_totals.c.name, metric_totals.c.labels, metric_totals.c.value)

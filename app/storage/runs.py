@@ -19,6 +19,7 @@ from sqlalchemy import (
     literal,
     select,
     type_coerce,
+    union_all,
     update,
 )
 from sqlalchemy.engine import Connection, RowMapping
@@ -31,22 +32,30 @@ from app.domain.paging import Page
 from app.domain.runs import ENDED, NewRun, Record, Run, RunFilter, RunStats
 from app.domain.texts import t
 from app.storage.columns import Instant
+from app.storage.gates import FAR, Gates, gate_of
 from app.storage.inserts import insert_into
 from app.storage.journal import Line, pack, unpack
-from app.storage.tables import BUSY, run_journal, runs, tasks
+from app.storage.tables import AT_WORK, IN_TASK_LINE, OPEN, run_journal, runs, tasks
 
 PRIORITY_STEP = timedelta(minutes=1)
 
-_shown = [column for column in runs.c if column.name not in {"origin", "rank", "active_us", "claimed_length", "losses"}]
-_whole = select(*_shown, tasks.c.title.label("task_title")).join(tasks, tasks.c.id == runs.c.task_id)
-_next_available_at = select(runs.c.available_at).where(runs.c.status == "queued").order_by(runs.c.available_at).limit(1)
-
-
-# A backfill works beside the schedule, and holds up nothing that is due.
-_by_itself = runs.c.trigger != "backfill"
-_busy_tasks = (
-    select(runs.c.task_id).where(runs.c.task_id.in_(bindparam("ids", expanding=True)), BUSY, _by_itself).distinct()
+_HIDDEN = frozenset(
+    {
+        *("origin", "rank", "active_us", "claimed_length", "losses"),
+        *("concurrency_key", "concurrency_limit", "in_line", "gate"),
+    }
 )
+_shown = [column for column in runs.c if column.name not in _HIDDEN]
+_whole = select(*_shown, tasks.c.title.label("task_title")).join(tasks, tasks.c.id == runs.c.task_id)
+_next_available_at = select(runs.c.available_at).where(OPEN).order_by(runs.c.available_at).limit(1)
+
+
+_these = runs.c.task_id.in_(bindparam("ids", expanding=True))
+# Those at work and those in line, each by its own index.
+_unended = union_all(
+    select(runs.c.task_id).where(_these, AT_WORK), select(runs.c.task_id).where(_these, IN_TASK_LINE)
+).subquery()
+_busy_tasks = select(_unended.c.task_id, func.count()).group_by(_unended.c.task_id)
 _add = insert(runs)
 _others = runs.alias()
 _WHOLE_RUN = runs.c.part.is_(None)
@@ -64,6 +73,7 @@ def _run(row: RowMapping) -> Run:
 
 def new_row(run: NewRun, now: datetime) -> dict[str, Any]:
     """The row of a run that is queued, by column; the other columns are null."""
+    gate = gate_of(run, now)
     return {
         "id": run.id,
         "task_id": run.task_id,
@@ -75,7 +85,7 @@ def new_row(run: NewRun, now: datetime) -> dict[str, Any]:
         "scheduled_for": run.scheduled_for,
         "available_at": run.scheduled_for,
         "priority": run.priority,
-        "rank": rank_of(run.scheduled_for, run.priority),
+        "rank": rank_of(run.scheduled_for, run.priority) + (FAR if gate else 0),
         "attempt": 0,
         "max_attempts": run.max_attempts,
         "fence": 0,
@@ -87,6 +97,10 @@ def new_row(run: NewRun, now: datetime) -> dict[str, Any]:
         "event": run.event,
         "parent_run_id": run.parent_run_id,
         "part": run.part,
+        "concurrency_key": run.concurrency_key,
+        "concurrency_limit": run.concurrency_limit,
+        "in_line": int(run.in_line) + int(run.supersedes),
+        "gate": gate,
         "journal_length": 0,
         "request_id": run.request_id,
     }
@@ -95,13 +109,15 @@ def new_row(run: NewRun, now: datetime) -> dict[str, Any]:
 class SqlRunStore:
     """See `app.domain.ports.RunStore`."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, gates: Gates) -> None:
         self._connection = connection
+        self._gates = gates
 
     def add(self, new: Sequence[NewRun], now: datetime) -> None:
         """Queue runs; one whose origin stands already is left out (`by_origin` finds the earlier one)."""
         if not new:
             return
+        self._gates.made(new)
         rows = [new_row(run, now) for run in new]
         if all(run.origin is None for run in new):
             self._connection.execute(_add, rows)
@@ -155,11 +171,12 @@ class SqlRunStore:
         found = row.mappings().first()
         return None if found is None else _run(found)
 
-    def busy_tasks(self, task_ids: Sequence[str]) -> set[str]:
-        """Which of the tasks have a run that has not ended, backfills left aside."""
+    def busy_tasks(self, task_ids: Sequence[str]) -> dict[str, int]:
+        """How many runs of each of the tasks have not ended, backfills left aside; tasks without are left out."""
         if not task_ids:
-            return set()
-        return set(self._connection.execute(_busy_tasks, {"ids": list(task_ids)}).scalars())
+            return {}
+        rows = self._connection.execute(_busy_tasks, {"ids": list(task_ids)})
+        return {row[0]: row[1] for row in rows}
 
     def journal(self, run_id: str, *, after: int = 0) -> list[Record]:
         """Its records above `after`, in order."""
@@ -193,7 +210,7 @@ class SqlRunStore:
 
     def cancel_queued(self, run_id: str, now: datetime) -> bool:
         """End a run that no worker holds."""
-        length = self._connection.execute(
+        ended = self._connection.execute(
             update(runs)
             .where(runs.c.id == run_id, runs.c.status.in_(["queued", "waiting"]))
             .values(
@@ -203,10 +220,12 @@ class SqlRunStore:
                 fence=runs.c.fence + 1,
                 journal_length=runs.c.journal_length + 1,
             )
-            .returning(runs.c.journal_length)
-        ).scalar()
-        if length is None:
+            .returning(runs.c.journal_length, runs.c.task_id, runs.c.in_line, runs.c.concurrency_key)
+        ).first()
+        if ended is None:
             return False
+        length, task_id, in_line, key = ended
+        self._gates.touched(task_id if in_line else None, key)
         line = (to_micros(now), "state", {"status": "canceled"})
         self._connection.execute(
             insert(run_journal), {"run_id": run_id, "first": length, "last": length, "records": pack([line])}

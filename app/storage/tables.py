@@ -60,6 +60,8 @@ tasks = Table(
     Column("backoff_seconds", Integer, nullable=False),
     Column("timeout_seconds", Integer, nullable=False),
     Column("overlap", String(16), nullable=False),
+    Column("concurrency_key", String(500)),
+    Column("concurrency_limit", SmallInteger, nullable=False, server_default="1"),
     Column("misfire", String(16), nullable=False),
     Column("misfire_grace_seconds", Integer, nullable=False),
     Column("catchup_window_seconds", Integer, nullable=False),
@@ -116,10 +118,19 @@ occurrences = Table(
 )
 
 _queued = text("status = 'queued'")
+OPEN = text("status = 'queued' AND gate = 0")
 _running = text("status = 'running'")
 _failed = text("status = 'failed'")
 # As written, not bound: only so does SQLite see that the partial index answers it.
 BUSY = text("status IN ('queued', 'running', 'waiting')")
+
+AT_WORK = text(f"gate <> 1 AND part IS NULL AND trigger <> 'backfill' AND {BUSY.text}")
+HOLDING = text(f"concurrency_key IS NOT NULL AND gate = 0 AND {BUSY.text}")
+IN_TASK_LINE = text("gate = 1 AND status = 'queued'")
+IN_KEY_LINE = text("gate = 2 AND status = 'queued'")
+SUPERSEDING = text("gate = 1 AND status = 'queued' AND in_line = 2")
+LATER = text("gate = 3 AND status = 'queued'")
+STOPPING = text("cancel_requested_at IS NOT NULL AND status IN ('queued', 'waiting')")
 
 runs = Table(
     "runs",
@@ -161,11 +172,25 @@ runs = Table(
     # The run that started it, or that it repeats; and which piece of that one's work it is, if it is no run of its own.
     Column("parent_run_id", Id),
     Column("part", Document),
+    # How many others may be at work at the same time.
+    Column("concurrency_key", String(200)),
+    Column("concurrency_limit", SmallInteger),
+    # 1: the runs of its task go one at a time; 2: and those before it are cancelled.
+    Column("in_line", SmallInteger, nullable=False, server_default="0"),
+    # What holds it back (app.storage.gates): 0 nothing, 1 its task's line, 2 its key's line, 3 it will stand there once
+    # it is due, 4 it waits and has given its key up.
+    Column("gate", SmallInteger, nullable=False, server_default="0"),
     partial("ix_runs_ready", "rank", "available_at", where=_queued),
-    partial("ix_runs_available", "available_at", where=_queued),
+    partial("ix_runs_available", "available_at", where=OPEN),
     partial("ix_runs_leased", "leased_until", where=_running),
     partial("ix_runs_failed", "id", where=_failed),
-    partial("ix_runsBUSY", "task_id", where=BUSY),
+    partial("ix_runs_at_work", "task_id", where=AT_WORK),
+    partial("ix_runs_task_line", "task_id", "rank", "id", where=IN_TASK_LINE),
+    partial("ix_runs_key_line", "concurrency_key", "rank", "id", where=IN_KEY_LINE),
+    partial("ix_runs_later", "available_at", where=LATER),
+    partial("ix_runs_holding", "concurrency_key", where=HOLDING),
+    partial("ix_runs_superseding", "task_id", where=SUPERSEDING),
+    partial("ix_runs_stopping", "id", where=STOPPING),
     partial("ix_runs_parent", "parent_run_id", where=text("parent_run_id IS NOT NULL")),
     Index("ix_runs_task", "task_id", "id"),
     Index("ix_runs_scheduled", "scheduled_for"),

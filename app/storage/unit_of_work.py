@@ -17,6 +17,7 @@ from app.storage.engines import committing, translated
 from app.storage.events import SqlEventStore
 from app.storage.extension_loads import SqlLoadStore
 from app.storage.extension_work import SqlExtensionWorkStore
+from app.storage.gates import Gates
 from app.storage.metrics import SqlMetricStore
 from app.storage.runs import SqlRunStore
 from app.storage.secrets import SqlSecretStore
@@ -31,7 +32,8 @@ class SqlUnitOfWork:
 
     def __init__(self, connection: Connection, seal: Seal) -> None:
         self.tasks = SqlTaskStore(connection)
-        self.runs = SqlRunStore(connection)
+        self.gates = Gates(ConnectionStatements(connection))
+        self.runs = SqlRunStore(connection, self.gates)
         self.audit = SqlAuditStore(connection, seal)
         self._connection = connection
         self.actions: list[Callable[[], None]] = []
@@ -74,7 +76,7 @@ class SqlUnitOfWork:
     @property
     def events(self) -> SqlEventStore:
         """Events, on the same connection."""
-        return SqlEventStore(ConnectionStatements(self._connection))
+        return SqlEventStore(ConnectionStatements(self._connection), self.gates)
 
     def after_commit(self, action: Callable[[], None]) -> None:
         """Run `action` once the transaction stands."""
@@ -103,6 +105,7 @@ class SqlUnitsOfWork:
             with connection.begin() as transaction:
                 unit = SqlUnitOfWork(connection, self._seal)
                 yield unit
+                unit.gates.admit()
                 unit.audit.write()
                 with committing():
                     transaction.commit()

@@ -28,6 +28,7 @@ from app.domain.waits import (
     is_awaited,
     of_child,
 )
+from app.storage.gates import BACK_IN_LINE
 from app.storage.journal import pack
 from app.storage.runs import PRIORITY_STEP, new_row
 from app.storage.statements import NOW, Statements, bound, marks
@@ -105,7 +106,7 @@ class SqlWaitStore:
             body["item"] = item
         woken = self._sql.run(
             f"UPDATE runs SET status = 'queued', available_at = {self._now}, journal_length = journal_length + 1,"
-            f" rank = {self._now} + (priority - 1) * {self._typed(str(_STEP_US))}"
+            f" rank = {self._now} + (priority - 1) * {self._typed(str(_STEP_US))} + {BACK_IN_LINE}"
             f" WHERE id = ? AND status = 'waiting' RETURNING journal_length, {self._now}",
             (run_id,),
         )

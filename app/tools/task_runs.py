@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from app.domain.clock import SECOND
-from app.domain.errors import Conflict, Forbidden, NotFound
+from app.domain.errors import Conflict, Forbidden, NotFound, Unprocessable
 from app.domain.runs import NewRun, RunError
 from app.domain.texts import t
 from app.domain.waits import LONGEST_SECONDS, ChildWait, Parked, Resolution, Until
@@ -62,7 +62,7 @@ def tasks_run_tool(children: RunChildren) -> Tool:
                 run_id = children.start(task_id, params, caller=call.caller, key=key)
                 return {"run_id": run_id, "status": "queued"}
             child = children.prepared(task_id, params, caller=call.caller, key=key)
-        except (NotFound, Forbidden, Conflict) as error:
+        except (NotFound, Forbidden, Conflict, Unprocessable) as error:
             raise ToolFailed(error.message, type=error.code, retryable=False) from error
         raise Parked(ChildWait(child=child, until=_until(given.get("timeout_seconds"))))
 

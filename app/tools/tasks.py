@@ -58,6 +58,13 @@ TASK_FIELDS: dict[str, Any] = {
         "default": "skip",
         "description": "What if a run is still going.",
     },
+    "concurrency_key": {
+        "type": ["string", "null"],
+        "minLength": 1,
+        "maxLength": 500,
+        "description": "Runs with the same key, of all tasks, share `concurrency_limit`; a template is filled in.",
+    },
+    "concurrency_limit": _number(1, 1000, 1, "How many runs with the key may be at work at once."),
     "misfire": {"enum": list(get_args(Misfire)), "default": "last", "description": "What of missed times."},
     "misfire_grace_seconds": _number(0, 86_400, 60, "Lateness that is not a misfire."),
     "catchup_window_seconds": _number(0, 31_536_000, 86_400, "How far back missed times are caught up."),

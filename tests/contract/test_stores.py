@@ -126,14 +126,14 @@ def test_a_queued_run_is_canceled_once(units: SqlUnitsOfWork) -> None:
     task = stored(units, a_task())
     (run_id,) = queued(units, task)
     with units(read_only=True) as unit:
-        assert unit.runs.busy_tasks([task.id, "other"]) == {task.id}
+        assert unit.runs.busy_tasks([task.id, "other"]) == {task.id: 1}
     with units() as unit:
         assert unit.runs.cancel_queued(run_id, MOMENT)
         assert not unit.runs.cancel_queued(run_id, MOMENT)
         assert not unit.runs.request_cancel(run_id, MOMENT)
     with units(read_only=True) as unit:
         run, journal = unit.runs.get(run_id), unit.runs.journal(run_id)
-        assert unit.runs.busy_tasks([task.id]) == set()
+        assert unit.runs.busy_tasks([task.id]) == {}
     assert (run.status, run.finished_at, run.success) == ("canceled", MOMENT, None)
     assert [(record.number, record.body["status"]) for record in journal] == [(1, "canceled")]
 

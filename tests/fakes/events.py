@@ -21,7 +21,7 @@ from app.domain.events import (
     published_us,
 )
 from app.domain.paging import Page
-from app.domain.runs import ACTIVE, NewRun
+from app.domain.runs import NewRun
 from app.domain.tasks import BY_EVENT, OccurrenceRecord
 from app.domain.triggers import TriggeredTask, TriggerRow
 from ordinaut import Event
@@ -96,8 +96,8 @@ class MemoryEventStore:
             TriggeredTask(**{name: getattr(task, name) for name in names}) for task in found if task.status == "active"
         ]
 
-    def busy(self, task_ids: Sequence[str]) -> set[str]:
-        return {run.task_id for run in self._all.runs.values() if run.status in ACTIVE} & set(task_ids)
+    def busy(self, task_ids: Sequence[str]) -> dict[str, int]:
+        return self._unit.runs.busy_tasks(task_ids)
 
     def start(self, runs: Sequence[NewRun], records: Sequence[OccurrenceRecord]) -> None:
         for run in runs:

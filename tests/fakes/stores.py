@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -205,10 +206,10 @@ class MemoryRunStore:
     def latest(self, task_id: str) -> Run | None:
         return next(iter(self._newest(task_id)), None)
 
-    def busy_tasks(self, task_ids: Sequence[str]) -> set[str]:
-        runs = self._rows.runs.values()
-        busy = {run.task_id for run in runs if run.status in ACTIVE and run.trigger != "backfill"}
-        return busy & set(task_ids)
+    def busy_tasks(self, task_ids: Sequence[str]) -> dict[str, int]:
+        mine = (run for run in self._rows.runs.values() if run.trigger != "backfill" and run.part is None)
+        busy = Counter(run.task_id for run in mine if run.status in ACTIVE)
+        return {task_id: count for task_id, count in busy.items() if task_id in task_ids}
 
     def journal(self, run_id: str, *, after: int = 0) -> list[Record]:
         return [record for record in self._rows.journals.get(run_id, []) if record.number > after]

@@ -162,7 +162,7 @@ def test_a_backfill_holds_up_no_occurrence(api: Api, database: Database, feed: C
     asked(api, task)
     feed()
     with database.units(read_only=True) as unit:
-        assert unit.runs.busy_tasks([task["id"]]) == unit.events.busy([task["id"]]) == set()
+        assert unit.runs.busy_tasks([task["id"]]) == unit.events.busy([task["id"]]) == {}
         assert unit.runs.latest(task["id"]) is not None
 
 

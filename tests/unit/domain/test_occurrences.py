@@ -70,6 +70,9 @@ def told(records: Sequence[OccurrenceRecord]) -> str:
         # overlap: the first that fires keeps the later ones off
         ({"overlap": "skip"}, 1, "fo"),
         ({"misfire": "all", "overlap": "skip"}, 5, "fooooo"),
+        ({"misfire": "all", "overlap": "queue_one"}, 5, "ffoooo"),
+        ({"misfire": "all", "overlap": "queue_all"}, 5, "ffffff"),
+        ({"misfire": "all", "overlap": "cancel_running"}, 5, "ffffff"),
         # max_runs counts what fires, and nothing is written of what comes after
         ({"overlap": "allow", "max_runs": 1}, 1, "f"),
         ({"misfire": "all", "overlap": "allow", "max_runs": 3}, 5, "fff"),
@@ -93,6 +96,12 @@ def test_a_run_that_goes_on_keeps_the_next_occurrence_off_only_where_overlap_say
     (skipped,) = judge(due(overlap="skip"), NINE, busy=True).records
     assert (skipped.outcome, skipped.reason) == ("skipped_overlap", "An earlier run of the task had not ended")
     assert told(judge(due(overlap="allow"), NINE, busy=True).records) == "f"
+
+
+def test_one_run_may_wait_behind_another() -> None:
+    (second,), (third,) = (judge(due(overlap="queue_one"), NINE, busy=busy).records for busy in (1, 2))
+    assert (second.outcome, third.outcome) == ("fired", "skipped_overlap")
+    assert third.reason == "One run of the task was waiting for its turn already"
 
 
 def test_the_reason_of_a_snooze_is_kept() -> None:

@@ -62,7 +62,11 @@ def pointers(body: TaskFields) -> list[str]:
         # choices
         ({"status": "running"}, "/status"),
         ({"backoff_strategy": "none"}, "/backoff_strategy"),
-        ({"overlap": "queue_all"}, "/overlap"),
+        ({"overlap": "queue_some"}, "/overlap"),
+        ({"concurrency_limit": 0}, "/concurrency_limit"),
+        ({"concurrency_limit": 1001}, "/concurrency_limit"),
+        ({"concurrency_key": ""}, "/concurrency_key"),
+        ({"concurrency_key": "x" * 501}, "/concurrency_key"),
         ({"misfire": "first"}, "/misfire"),
         # numbers: booleans, floats and texts are none
         ({"priority": 0}, "/priority"),
@@ -109,7 +113,6 @@ def pointers(body: TaskFields) -> list[str]:
         ({"version": 1}, "/version"),
         ({"created_at": "2026-11-24T08:30:00Z"}, "/created_at"),
         ({"dedupe_key": "x"}, "/dedupe_key"),
-        ({"concurrency_key": "x"}, "/concurrency_key"),
         ({"external_id": "x"}, "/external_id"),
     ],
 )
