@@ -159,7 +159,7 @@ def report(evidence: Evidence, chaos: Chaos, problems: list[str]) -> None:
     """Print what happened."""
     stack, heard = evidence.stack, evidence.heard
     print("faults     ", sum(chaos.done.values()), dict(sorted(chaos.done.items())))
-    print("slots      ", sum(len(task.slots()) for task in evidence.ticking), "due;", end=" ")
+    print("slots      ", sum(len(task.slots()) for task in evidence.tasks.ticking), "due;", end=" ")
     print(dict(stack.query("SELECT outcome, count(*) FROM occurrences GROUP BY outcome ORDER BY outcome")))
     print(
         "runs       ", dict(stack.query("SELECT status, count(*) FROM runs GROUP BY status ORDER BY status")), end=" "
@@ -176,6 +176,8 @@ def report(evidence: Evidence, chaos: Chaos, problems: list[str]) -> None:
     if seconds:
         p50, p99 = seconds[len(seconds) // 2], seconds[int(len(seconds) * 0.99)]
         print(f"slot→start  p50 {p50:.2f} s, p99 {p99:.2f} s, max {seconds[-1]:.2f} s")
+    waited = stack.query("SELECT count(*) FROM runs WHERE part IS NOT NULL")[0][0]
+    print("kin        ", waited, "parts;", stack.query("SELECT count(*) FROM events")[0][0], "events")
     print("restarted  ", chaos.died or "nothing but what was killed")
     for problem in problems[:40]:
         print("PROBLEM    ", problem)
@@ -199,14 +201,14 @@ def run(options: argparse.Namespace, folder: Path, cleanup: ExitStack) -> bool:
     stack.start(*PROGRAMS).ready()
     chaos, clients = Chaos(stack, valkey, postgres, options.seed), Clients(stack, target)
     seconds = options.minutes * 60
-    ticking = create_tasks(stack, target, seconds)
+    tasks = create_tasks(stack, target, seconds)
     clients.start()
     chaos.until(time.time() + seconds)
     stack.ready()
     finished = clients.stop(DRAIN_SECONDS)
     problems = [] if finished else ["the clients did not come to an end"]
     problems += [] if drained(stack, chaos) else ["not everything ended while draining"]
-    evidence = Evidence(stack=stack, target=target, ticking=ticking, heard=clients.heard, away=chaos.away)
+    evidence = Evidence(stack=stack, target=target, tasks=tasks, heard=clients.heard, away=chaos.away)
     problems += broken(evidence)
     report(evidence, chaos, problems)
     return not problems

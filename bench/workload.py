@@ -7,7 +7,7 @@ import queue
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -18,6 +18,7 @@ from tests.faults.stack import Stack
 from tests.faults.target import Target
 
 TASKS = 20
+TOPIC = "chaos.tick"
 API_PAUSE = 1.0
 
 
@@ -75,23 +76,76 @@ def effect(target: Target, name: str, path: str) -> dict[str, Any]:
     return {"id": name, "uses": "http.request", "with": {"method": "POST", "url": target.url(path)}}
 
 
-def pipeline_of(number: int, target: Target) -> list[dict[str, Any]]:
-    """One in twenty fails, one in five has two effects, the others write a line."""
-    if number == 1:
-        return [effect(target, "refused", "/status/400")]
-    if number % 5 == 0:
-        return [effect(target, "first", "/ok"), effect(target, "second", "/slow/0.4")]
-    return [{"id": "line", "uses": "log.write", "with": {"message": "tick"}}]
+ITEMS = 4
 
 
-def create_tasks(stack: Stack, target: Target, seconds: float) -> list[Ticking]:
-    """The twenty tasks; they end by themselves after so many seconds."""
+@dataclass(frozen=True, slots=True)
+class Tasks:
+    """The tasks of the workload.
+
+    Attributes:
+        ticking: Those that fire by the clock.
+        others: What events and other runs start; steps that call the target, by task id.
+        teller: The task whose runs publish an event each.
+        listener: The task that each of these events starts once.
+        caller, child: A task whose runs wait for one run each of another.
+    """
+
+    ticking: tuple[Ticking, ...]
+    others: Mapping[str, tuple[str, ...]]
+    teller: str
+    listener: str
+    caller: str
+    child: str
+
+
+def pipeline_of(number: int, target: Target, child: str) -> list[dict[str, Any]]:
+    """Some fail, have effects, sleep, go through a list, branch, publish, wait for events or for other runs."""
+    match number:
+        case 1:
+            return [effect(target, "refused", "/status/400")]
+        case 6:
+            return [{"id": "tell", "uses": "events.publish", "with": {"topic": TOPIC, "payload": {"run": "${run.id}"}}}]
+        case 7:
+            return [{"id": "call", "uses": "tasks.run", "with": {"task_id": child}}, effect(target, "after", "/ok")]
+        case 8:
+            waits = {"topic": TOPIC, "timeout_seconds": 20, "on_timeout": "continue"}
+            return [{"id": "hear", "uses": "flow.wait_event", "with": waits}, effect(target, "after", "/ok")]
+        case 9:
+            branches = [[effect(target, name, "/ok")] for name in ("left", "right")]
+            return [{"id": "both", "parallel": branches}]
+        case 2 | 12:
+            nap = {"id": "nap", "uses": "flow.sleep", "with": {"seconds": 1}}
+            return [effect(target, "before", "/ok"), nap, effect(target, "after", "/ok")]
+        case 4 | 14:
+            return [{**effect(target, "each", "/ok"), "foreach": list(range(ITEMS)), "max_parallel": number // 4}]
+        case 0 | 5 | 10 | 15:
+            return [effect(target, "first", "/ok"), effect(target, "second", "/slow/0.4")]
+        case _:
+            return [{"id": "line", "uses": "log.write", "with": {"message": "tick"}}]
+
+
+def effects_of(pipeline: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """The names under which a run of this pipeline calls the target."""
+    for step in pipeline:
+        for branch in step.get("parallel", ()):
+            yield from effects_of(branch)
+        if step.get("uses") == "http.request":
+            names = [f"{step['id']}[{index}]" for index in range(len(step["foreach"]))] if "foreach" in step else []
+            yield from names or [step["id"]]
+
+
+def create_tasks(stack: Stack, target: Target, seconds: float) -> Tasks:
+    """The twenty tasks that fire, which end by themselves after so many seconds, and those that they start."""
     end = float(int(time.time() + seconds))
     ends_at = datetime.fromtimestamp(end, UTC).isoformat().replace("+00:00", "Z")
+    child = stack.task([effect(target, "inner", "/ok")], max_retries=10)
+    by_event = {"schedule_kind": "event", "schedule_expr": TOPIC, "overlap": "allow"}
+    listener = stack.task([effect(target, "heard", "/ok")], max_retries=10, **by_event)
     made = []
     for number in range(TASKS):
         period = 1 + number % 2
-        pipeline = pipeline_of(number, target)
+        pipeline = pipeline_of(number, target, child)
         task_id = stack.task(
             pipeline,
             schedule_kind="cron",
@@ -104,9 +158,15 @@ def create_tasks(stack: Stack, target: Target, seconds: float) -> list[Ticking]:
         )
         created = stack.get(f"/tasks/{task_id}")["created_at"]
         start = datetime.fromisoformat(created.replace("Z", "+00:00")).timestamp()
-        effects = tuple(step["id"] for step in pipeline if step["uses"] == "http.request")
-        made.append(Ticking(task_id, period, start, end, effects))
-    return made
+        made.append(Ticking(task_id, period, start, end, tuple(effects_of(pipeline))))
+    return Tasks(
+        ticking=tuple(made),
+        others={child: ("inner",), listener: ("heard",)},
+        teller=made[6].id,
+        listener=listener,
+        caller=made[7].id,
+        child=child,
+    )
 
 
 class Clients:

@@ -91,7 +91,6 @@ def _part(run: Claimed, step: Step, piece: Mapping[str, Any]) -> NewRun:
         definition_id=run.definition_id,
         trigger="child",
         scheduled_for=from_micros(run.scheduled_for),
-        nominal_at=None if run.nominal_at is None else from_micros(run.nominal_at),
         priority=run.priority,
         max_attempts=run.max_attempts,
         params=run.params,
