@@ -84,10 +84,24 @@ class EventWait:
 
     @property
     def head(self) -> str:
-        """The first segment of every topic it may be for; empty where there are several."""
-        heads = {part[0] for part in TopicPattern.parse(self.topic).included}
+        """What its topics have in common: the only one there is, a first segment and a dot, or nothing."""
+        pattern = TopicPattern.parse(self.topic)
+        if pattern.literals is not None and len(pattern.literals) == 1:
+            return pattern.literals[0]
+        heads = {part[0] for part in pattern.included}
         head = heads.pop()
-        return "" if heads or head in ("*", "**") else head
+        return "" if heads or head in ("*", "**") else f"{head}."
+
+    @property
+    def hears_platform(self) -> bool:
+        """Whether it may be for something that the platform tells of itself."""
+        pattern = TopicPattern.parse(self.topic)
+        return any(pattern.names(family) for family in PLATFORM)
+
+
+def heads_of(topic: str) -> tuple[str, ...]:
+    """Every `EventWait.head` that a wait for an event on this topic may have."""
+    return "", topic, f"{topic.partition('.')[0]}."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,6 @@ import orjson
 
 from app.domain.clock import from_micros
 from app.domain.events import (
-    PLATFORM,
     Allotment,
     Draft,
     Published,
@@ -109,11 +108,8 @@ class SqlEventStore:
     def interests(self) -> list[str]:
         """Patterns of durable readers that are not tasks."""
         # Of the waits only those that may be for what the platform tells: it alone is stored for known readers only.
-        heads = ("", *PLATFORM)
         rows = self._sql.run(
-            "SELECT pattern FROM extension_subscriptions UNION"
-            f" SELECT topic FROM waits WHERE kind = 'event' AND head IN ({marks(heads)})",
-            heads,
+            "SELECT pattern FROM extension_subscriptions UNION SELECT topic FROM waits WHERE platform = 1"
         )
         return [pattern for (pattern,) in rows]
 

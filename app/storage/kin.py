@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from app.domain.clock import SECOND
-from app.domain.events import PLATFORM, TopicPattern, event_document, position_at
+from app.domain.events import TopicPattern, event_document, position_at
 from app.domain.execution import Settlement
 from app.domain.runs import ENDED
 from app.domain.waits import EventWait, Resolution, is_awaited
@@ -53,7 +53,7 @@ class Kin:
 
 def _look_back(waits: SqlWaitStore, events: SqlEventStore, wait_id: str, wait: EventWait) -> None:
     """End a wait at once if what it is for has been published since its step began."""
-    if wait.head in ("", *PLATFORM):
+    if wait.hears_platform:
         events.triggers_changed()  # what the platform tells is stored only for readers that are known
     stored, pattern = waits.get(wait_id), TopicPattern.parse(wait.topic)
     # By the database's clock, whatever this machine's shows.

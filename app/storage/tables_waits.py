@@ -22,9 +22,10 @@ waits = Table(
     Column("due_at", Instant),
     # What it ends with when it is due.
     Column("due_result", Document),
-    # The pattern of an event, and its first segment where that is none of several and no wildcard: see the store.
+    # The pattern of an event, what its topics have in common, and whether the platform itself may tell of it: 1 or 0.
     Column("topic", String(2000)),
-    Column("head", String(200)),
+    Column("head", String(201)),
+    Column("platform", Integer),
     Column("matching", Document),
     Column("child_run_id", Id),
     # Parts of a fan-out that have not ended, and those that failed.
@@ -32,5 +33,6 @@ waits = Table(
     Column("failed", Integer),
     partial("ix_waits_due", "due_at", where=text("due_at IS NOT NULL")),
     partial("ix_waits_event", "head", where=text("kind = 'event'")),
+    partial("ix_waits_platform", "platform", where=text("platform = 1")),
     partial("ix_waits_child", "child_run_id", where=text("child_run_id IS NOT NULL")),
 )

@@ -25,6 +25,7 @@ from app.domain.waits import (
     Resolution,
     Until,
     Wait,
+    heads_of,
     is_awaited,
     of_child,
 )
@@ -156,7 +157,7 @@ class SqlWaitStore:
 
     def published(self, news: Sequence[StoredEvent]) -> int:
         """Events have just been stored: end the waits that are for one of them; how many."""
-        heads = sorted({"", *(one.event.topic.partition(".")[0] for one in news)})
+        heads = sorted({head for one in news for head in heads_of(one.event.topic)})
         rows = self._sql.run(
             f"SELECT {_OPEN} FROM waits WHERE kind = 'event' AND head IN ({marks(heads)}) ORDER BY id", heads
         )
@@ -226,7 +227,7 @@ def _facts(wait: Wait) -> dict[str, Any]:
     match wait:
         case EventWait():
             matching = None if wait.match is None else to_json(wait.match).decode()
-            return {"topic": wait.topic, "head": wait.head, "matching": matching}
+            return {"topic": wait.topic, "head": wait.head, "platform": int(wait.hears_platform), "matching": matching}
         case ChildWait():
             return {"child_run_id": wait.child.id}
         case PartsWait():

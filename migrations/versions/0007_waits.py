@@ -29,7 +29,8 @@ def upgrade() -> None:
         sa.Column("due_at", sa.BigInteger()),
         sa.Column("due_result", sa.Text()),
         sa.Column("topic", sa.String(length=2000)),
-        sa.Column("head", sa.String(length=200)),
+        sa.Column("head", sa.String(length=201)),
+        sa.Column("platform", sa.Integer()),
         sa.Column("matching", sa.Text()),
         sa.Column("child_run_id", sa.String(length=36)),
         sa.Column("remaining", sa.Integer()),
@@ -40,6 +41,7 @@ def upgrade() -> None:
     )
     _partial("ix_waits_due", "waits", "due_at", "due_at IS NOT NULL")
     _partial("ix_waits_event", "waits", "head", "kind = 'event'")
+    _partial("ix_waits_platform", "waits", "platform", "platform = 1")
     _partial("ix_waits_child", "waits", "child_run_id", "child_run_id IS NOT NULL")
 
 

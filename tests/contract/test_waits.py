@@ -13,10 +13,10 @@ from sqlalchemy import Engine, text
 from app.domain.clock import SystemClock
 from app.domain.ids import new_id
 from app.domain.runs import Run
-from app.domain.waits import Resolution
+from app.domain.waits import EventWait, Resolution, heads_of
 from app.services.child_runs import ChildRuns
 from app.services.events import EventService
-from app.services.lifecycle import Herald
+from app.services.lifecycle import Herald, RunWitness
 from app.services.run_ends import cancel_run
 from app.services.waking import Waker
 from app.storage.ledger import SqlRunLedger
@@ -269,3 +269,30 @@ def test_unknown_waits(world: World) -> None:
     with world.units() as unit:
         assert unit.waits.resolve(new_id(), Resolution()) is False
         assert unit.waits.get(new_id()) is None
+
+
+def test_what_the_platform_tells_can_be_waited_for(world: World) -> None:
+    other = stored(world.units, pipeline(step("a", "pure.echo")))
+    match = {"task_id": other.id}
+    run_id = world.run(step("wait", "pure.event", **{"with": {"topic": "run.succeeded", "match": match}}))
+    hands = world.hands.executor
+    hands.ledger.witness = RunWitness(units=world.units, herald=world.herald)  # type: ignore[attr-defined]
+    queued(world.units, other)
+    assert world.on(run_id).status == "queued"  # by the end of the other, which has rung
+    assert world.on(run_id).status == "succeeded"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "topics"),
+    [
+        ("shop.order.paid", ["shop.order.paid"]),
+        ("shop.*", ["shop.a"]),
+        ("shop.**, !shop.x", ["shop.a.b"]),
+        ("*.paid", ["shop.paid"]),
+        ("a.b, c.d", ["a.b", "c.d"]),
+        ("**", ["x"]),
+    ],
+)
+def test_every_pattern_is_found_by_its_head(pattern: str, topics: list[str]) -> None:
+    wait = EventWait(topic=pattern, match=None, asked_at=0.0)
+    assert all(wait.head in heads_of(topic) for topic in topics)
