@@ -15,6 +15,7 @@ from app.storage import (  # noqa: F401 - they fill `metadata`
     tables_extensions,
     tables_metrics,
     tables_waits,
+    tables_webhooks,
 )
 from app.storage.columns import Document, Instant
 from app.storage.engines import make_engine

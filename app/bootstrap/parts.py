@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from redis import Redis
@@ -9,6 +10,7 @@ from redis.exceptions import RedisError
 
 from app.bus.memory import MemoryBus
 from app.bus.redis_streams import RedisBus
+from app.domain.access import LOCAL
 from app.domain.clock import Clock
 from app.domain.event_store import EventBus
 from app.domain.metrics import MetricUnits
@@ -27,6 +29,7 @@ from app.services.child_runs import ChildRuns
 from app.services.events import EventService
 from app.services.extension_loads import LoadBoard
 from app.services.extension_work import ExtensionWorkService
+from app.services.hooks import HookService
 from app.services.lifecycle import Herald, RunWitness
 from app.services.metrics import MetricsService, Process
 from app.services.publishing import Publisher, Triggers
@@ -34,9 +37,11 @@ from app.services.relay import Relay
 from app.services.reruns import RerunService
 from app.services.runs import RunService
 from app.services.schedules import ScheduleService
+from app.services.signing_secrets import SigningSecrets
 from app.services.tasks import TaskService
 from app.services.tool_uses import ToolRuns, ToolTasks
 from app.services.tools import ToolService
+from app.services.vault import Vault
 from app.storage.database import Database
 from app.telemetry import attach
 from app.telemetry.lines import write_line
@@ -48,7 +53,7 @@ from app.tools.use_cases.ports import UseCases
 from config.installation_keys import installation_key
 from config.lifecycle import stopping
 from config.settings import Settings
-from ordinaut import __version__
+from ordinaut import Caller, __version__
 
 
 def open_database(settings: Settings) -> Database:
@@ -72,11 +77,31 @@ def secret_keys(settings: Settings) -> tuple[str, ...]:
 
 def open_access(settings: Settings, database: Database) -> AccessServices:
     """Who may do what, by this database."""
+    signing = signing_secrets(settings)
     return make_access(
         units=database.units,
         clock=database.clock,
         secret_keys=secret_keys(settings),
         refresh_seconds=settings.refresh_token_seconds,
+        rotate_also=lambda: signing.rotate(database.units),
+    )
+
+
+def owners(settings: Settings, access: AccessServices) -> Callable[[str], Caller]:
+    """Looks agents up as they are today; everybody may do everything while `ORDINAUT_AUTH=off`."""
+    return access.auth.agent_caller if settings.auth == "jwt" else lambda agent_id: Caller(agent_id, LOCAL.scopes)
+
+
+def signing_secrets(settings: Settings) -> SigningSecrets:
+    """The secrets of webhooks, encrypted like all others."""
+    return SigningSecrets(Vault(secret_keys(settings)))
+
+
+def make_hooks(settings: Settings, database: Database, events: Events, callers: Callable[[str], Caller]) -> HookService:
+    """Webhooks in."""
+    secrets = signing_secrets(settings)
+    return HookService(
+        units=database.units, clock=database.clock, herald=events.herald, secrets=secrets, caller=callers
     )
 
 

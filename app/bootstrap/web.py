@@ -9,12 +9,14 @@ from app.bootstrap.parts import (
     check_redis,
     make_doors,
     make_events,
+    make_hooks,
     make_metrics,
     make_queue,
     make_reruns,
     make_runs,
     open_access,
     open_database,
+    owners,
     tasks_and_tools,
 )
 from app.domain.clock import SystemClock
@@ -69,6 +71,7 @@ def build(settings: Settings) -> Container:
         agents=access.agents,
         audit=access.audit,
         secrets=access.secrets,
+        hooks=make_hooks(settings, database, events, owners(settings, access)),
         extension_work=ExtensionWorkService(units=database.units),
     )
     host = make_host(settings, make_doors(settings, tools, database, events, services.metrics), tools)

@@ -45,6 +45,7 @@ from app.services.metrics import MetricsService
 from app.services.scheduling import SchedulingService
 from app.services.tasks import TaskService
 from app.services.waking import Waker
+from app.services.webhook_upkeep import WebhookUpkeep
 from app.storage.database import Database
 from app.tools.registry import ToolRegistry
 from config.logging import hidden_values
@@ -145,6 +146,7 @@ class WorkerParts:
         waker = Waker(units=database.units, queue=queue, clock=database.clock, herald=events.herald)
         feeder = BackfillFeeder(units=database.units, queue=queue, clock=database.clock)
         gatekeeper = Gatekeeper(units=database.units, clock=database.clock, herald=events.herald)
+        webhooks = WebhookUpkeep(units=database.units, clock=database.clock)
         metrics = self.metrics("beat", database.units)
         metrics.start()
 
@@ -157,6 +159,7 @@ class WorkerParts:
             finally:
                 waker.tidy()
                 housekeeper.look()
+                webhooks.look()
 
         return tick
 

@@ -32,6 +32,8 @@ SCOPES: Final[Mapping[str, str]] = MappingProxyType(
         "runs:cancel": "cancel the runs of one's own tasks",
         "events:publish": "publish events",
         "events:read": "read events",
+        "webhooks:read": "see one's own webhooks, in and out, and what became of deliveries",
+        "webhooks:manage": "create, change and delete one's own webhooks",
         "approvals:decide": "answer approvals",
         "agents:read": "see agents and their API keys",
         "agents:create": "create agents",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from app.domain.audit_chain import Seal
@@ -32,14 +32,19 @@ def audit_seal(secret_keys: Sequence[str]) -> Seal:
 
 
 def make_access(
-    *, units: UnitsOfWork, clock: Clock, secret_keys: Sequence[str], refresh_seconds: int
+    *,
+    units: UnitsOfWork,
+    clock: Clock,
+    secret_keys: Sequence[str],
+    refresh_seconds: int,
+    rotate_also: Callable[[], int] = lambda: 0,
 ) -> AccessServices:
-    """The services of access over one database."""
+    """The services of access over one database; `rotate_also` encrypts anew what others keep encrypted."""
     agent_secrets = AgentSecrets()
     auth = AuthService(units=units, clock=clock, agent_secrets=agent_secrets, refresh_seconds=refresh_seconds)
     return AccessServices(
         auth=auth,
         agents=AgentService(units=units, clock=clock, agent_secrets=agent_secrets, changed=auth.forget),
         audit=AuditService(units=units, seal=audit_seal(secret_keys)),
-        secrets=SecretService(units=units, clock=clock, vault=Vault(secret_keys)),
+        secrets=SecretService(units=units, clock=clock, vault=Vault(secret_keys), rotate_also=rotate_also),
     )

@@ -12,6 +12,7 @@ from app.services.bulk import BulkService
 from app.services.events import EventService
 from app.services.extension_work import ExtensionWorkService
 from app.services.health import HealthService
+from app.services.hooks import HookService
 from app.services.metrics import MetricsService
 from app.services.reruns import RerunService
 from app.services.runs import RunService
@@ -40,3 +41,4 @@ class Services:
     audit: AuditService
     secrets: SecretService
     metrics: MetricsService
+    hooks: HookService

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from app.domain.access import SecretName
 from app.domain.clock import Clock
@@ -21,10 +21,13 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 class SecretService:
     """The use cases of secrets. What is stored is never given back to a caller."""
 
-    def __init__(self, *, units: UnitsOfWork, clock: Clock, vault: Vault) -> None:
+    def __init__(
+        self, *, units: UnitsOfWork, clock: Clock, vault: Vault, rotate_also: Callable[[], int] = lambda: 0
+    ) -> None:
         self._units = units
         self._clock = clock
         self._vault = vault
+        self._rotate_also = rotate_also
 
     def put(self, name: str, value: str, *, caller: Caller) -> bool:
         """Store or replace; whether it is new.
@@ -71,4 +74,4 @@ class SecretService:
             old = {name: text for name, text in unit.secrets.sealed(names).items() if not self._vault.is_current(text)}
             for name, text in old.items():
                 unit.secrets.reseal(name, self._vault.seal(name, self._vault.open(name, text)))
-        return len(old)
+        return len(old) + self._rotate_also()

@@ -18,6 +18,7 @@ from app.storage.events import SqlEventStore
 from app.storage.extension_loads import SqlLoadStore
 from app.storage.extension_work import SqlExtensionWorkStore
 from app.storage.gates import Gates
+from app.storage.hooks import SqlHookStore, SqlSigningSecretStore
 from app.storage.metrics import SqlMetricStore
 from app.storage.runs import SqlRunStore
 from app.storage.secrets import SqlSecretStore
@@ -67,6 +68,16 @@ class SqlUnitOfWork:
     def backfills(self) -> SqlBackfillStore:
         """Backfills with their dates."""
         return SqlBackfillStore(self._connection)
+
+    @property
+    def hooks(self) -> SqlHookStore:
+        """Webhooks in."""
+        return SqlHookStore(self._connection)
+
+    @property
+    def signing_secrets(self) -> SqlSigningSecretStore:
+        """What webhooks in both directions are signed with, encrypted."""
+        return SqlSigningSecretStore(self._connection)
 
     @property
     def waits(self) -> SqlWaitStore:

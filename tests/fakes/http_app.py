@@ -83,6 +83,7 @@ def make_app(world: World | None = None) -> Flask:
         reruns=nobody,
         bulk=nobody,
         backfills=nobody,
+        hooks=nobody,
         runs=RunService(units=cast(Any, world.runs), clock=clock, hub=world.hub),
         health=HealthService(required=world.required, optional=world.optional, clock=clock, version="9.9.9"),
         metrics=metrics_of(),

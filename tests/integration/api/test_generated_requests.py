@@ -28,6 +28,7 @@ GROUPS = (
     "schedules",
     "tasks",
     "tools",
+    "webhooks",
 )
 FIT, UNFIT = schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE
 
