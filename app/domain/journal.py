@@ -34,6 +34,7 @@ class StepView:
     Attributes:
         reused: Whether it was done by the run that this one repeats.
         marked: `{by, note}` where not a tool but somebody said what it came to.
+        asks: Whether somebody is to say so, since its worker was lost in the call.
     """
 
     id: str
@@ -49,6 +50,7 @@ class StepView:
     reused: bool = False
     marked: Mapping[str, Any] | None = None
     items: ItemsView | None = None
+    asks: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +140,7 @@ def _after(before: StepView | None, step_id: str, body: Mapping[str, Any]) -> St
         attempts=(*_earlier(before, goes_on=goes_on), try_now),
         reused=bool(body.get("reused")),
         marked=body.get("marked"),
+        asks=bool(body.get("asks")),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 
 from app.domain.errors import InvalidInput
 from app.domain.pipelines.model import Step
+from app.domain.pipelines.unknown import Word
 from app.domain.runs import Record
 from app.domain.texts import t
 
@@ -23,7 +24,7 @@ Body = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
-    """What somebody says that a step came to.
+    """What somebody says that a step came to; `retry` and `failed` are answers to a run that asks.
 
     Attributes:
         by: Id of the agent who says so.
@@ -31,7 +32,7 @@ class Mark:
     """
 
     step_id: str
-    status: Literal["succeeded", "skipped"]
+    status: Word
     output: Any
     note: str
     by: str

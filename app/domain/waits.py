@@ -18,7 +18,7 @@ from app.domain.runs import NewRun, RunError
 from app.domain.texts import t
 from ordinaut import Event
 
-WaitKind = Literal["sleep", "event", "child", "approval", "parts"]
+WaitKind = Literal["sleep", "event", "child", "approval", "parts", "answer"]
 
 LONGEST_SECONDS = 31_536_000
 """A wait ends by itself after a year at the latest, where it has an end."""
@@ -122,7 +122,15 @@ class PartsWait:
     kind: WaitKind = "parts"
 
 
-Wait = Sleep | EventWait | ChildWait | PartsWait
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerWait:
+    """Somebody's word on what a call came to whose worker was lost; see `app.domain.pipelines.unknown`."""
+
+    until: Until | None = None
+    kind: WaitKind = "answer"
+
+
+Wait = Sleep | EventWait | ChildWait | PartsWait | AnswerWait
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
+from app.domain.pipelines.unknown import Word
 from app.domain.reruns import FAILED, DefinitionChoice, Mark
 from app.schemas.fields import STRICT, Body, Name, Reason
 from app.services.reruns import RerunRequest
@@ -38,7 +39,7 @@ class MarkIn(Body):
 
     model_config = ConfigDict(**STRICT, json_schema_extra={"examples": [_MARK]})
 
-    status: Literal["succeeded", "skipped"]
+    status: Word = Field(description="`retry` and `failed` only where the run asks about the step")
     output: Annotated[Any, Field(description="What later steps see of it; null for a skipped one")] = None
     note: Reason = Field(description="For the run's journal and the audit log")
 

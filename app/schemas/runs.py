@@ -59,6 +59,7 @@ _STEP: dict[str, Any] = {
     "attempts": [_TRY],
     "reused": False,
     "marked": None,
+    "asks": False,
     "items": None,
 }
 
@@ -155,6 +156,7 @@ class StepOut(Shown):
     attempts: list[AttemptOut]
     reused: bool = Field(False, description="Done by the run that this one repeats")
     marked: MarkOut | None = Field(None, description="By whom and why, where somebody said what it came to")
+    asks: bool = Field(False, description="Somebody is to say what it came to: its worker was lost in the call")
     items: ItemsOut | None = None
 
 

@@ -239,7 +239,8 @@ def _ends(settled: Iterable[Settlement], checkpoint: Checkpoint | None) -> Itera
         yield from _steps(one.run, one.lines)
         if one.status == "waiting":
             if one.run.part is None:
-                yield _draft("run.waiting", one.run, _facts(one.run, "waiting"))
+                reason = None if one.parking is None else one.parking.wait.kind
+                yield _draft("run.waiting", one.run, {**_facts(one.run, "waiting"), "reason": reason})
         elif one.status != "queued" and one.run.part is None:
             error = None if one.error is None else orjson.loads(one.error)
             yield _draft(f"run.{one.status}", one.run, {**_facts(one.run, one.status), "error": error})

@@ -11,6 +11,7 @@ from app.domain.errors import Conflict, InvalidInput, Unprocessable
 from app.domain.ids import new_id
 from app.domain.json_size import json_problem
 from app.domain.pipelines.plan import Plan
+from app.domain.pipelines.unknown import Answer
 from app.domain.ports import RunQueue, UnitOfWork, UnitsOfWork
 from app.domain.reruns import FAILED, Body, DefinitionChoice, Mark, items_taken_over, marked, taken_over
 from app.domain.runs import ENDED, NewRun, Run
@@ -78,11 +79,17 @@ class RerunService:
             return unit.runs.get(made), stood
 
     def mark(self, run_id: str, mark: Mark, *, caller: Caller, request_id: str) -> Run:
-        """Queue a run that repeats another one and takes a step of it as done; one that still waits is canceled.
+        """Say what a step came to.
+
+        A run that asks goes on with that. Any other is repeated by a new run, which takes the step as done; one that
+        still waits for something is canceled.
+
+        Returns:
+            The run that goes on, or the new one.
 
         Raises:
             NotFound, Forbidden; Conflict for a run in the hands of a worker or in the queue, one that waits for an
-            approval, one that has succeeded, or a canceled task;
+            approval, one that has succeeded, one that is not asked about this step, or a canceled task;
             InvalidInput for a step that is not there or lacks what comes before it, or an output that is too large.
         """
         if issue := json_problem(mark.output):
@@ -93,7 +100,13 @@ class RerunService:
             asked = Asked(caller=caller, at=self._clock.now(), request_id=request_id)
             unit.tasks.get(run.task_id, lock=True)
             if run.status == "waiting":
+                if _answered(unit, run, mark, asked):
+                    unit.after_commit(self._queue.ring)
+                    return unit.runs.get(run.id)
                 run = _no_longer_waiting(unit, run, asked, telling)
+            if mark.status in ("retry", "failed"):
+                message = t("No worker was lost in step {step}: nobody asks about it", step=mark.step_id)
+                raise Conflict(message, run_id=run.id, status=run.status)
             task = check_repeatable(unit, run, FAILED)
             definition, plan = Definitions().get(unit, run.definition_id)
             lines = marked(unit.runs.journal(run.id), plan.steps, mark, rfc3339(asked.at))
@@ -102,6 +115,17 @@ class RerunService:
             unit.audit.add(entry(asked.at, caller, "run.step_marked", made, Difference(after=facts)))
             unit.after_commit(self._queue.ring)
             return unit.runs.get(made)
+
+
+def _answered(unit: UnitOfWork, run: Run, mark: Mark, asked: Asked) -> bool:
+    """Whether the run asks about this step, and goes on now."""
+    wait = unit.waits.of_run(run.id)
+    if wait is None or wait.kind != "answer" or wait.step_id != mark.step_id:
+        return False
+    answer = Answer(word=mark.status, output=mark.output, by=mark.by, note=mark.note)
+    facts = {"step_id": mark.step_id, "status": mark.status, "note": mark.note}
+    unit.audit.add(entry(asked.at, asked.caller, "run.step_marked", run.id, Difference(after=facts)))
+    return unit.waits.resolve(wait.id, answer.as_resolution())
 
 
 def _no_longer_waiting(unit: UnitOfWork, run: Run, asked: Asked, telling: Telling) -> Run:

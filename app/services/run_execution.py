@@ -22,13 +22,13 @@ from app.domain.pipelines.model import ITEM_NAMES, SECRETS, Step
 from app.domain.pipelines.outcome import Failed, GoOn, Tries, TryRunAgain, TryStepAgain, Waits, after_failure
 from app.domain.pipelines.plan import Plan, scope_of
 from app.domain.pipelines.progress import Progress, key_of
-from app.domain.pipelines.unknown import outcome_unknown
+from app.domain.pipelines.unknown import decide, outcome_unknown
 from app.domain.ports import Tools
 from app.domain.runs import NewRun, RunError
 from app.domain.templates import Template
 from app.domain.texts import t
 from app.domain.veil import Veil
-from app.domain.waits import Parking, PartsWait, Wait
+from app.domain.waits import AnswerWait, Parking, PartsWait, Wait
 from app.services.desk import Desk
 from app.services.run_lines import RunLines
 from app.services.steps import LogLines, call, encode, holds, lend, listed, not_allowed, not_lent, render
@@ -231,7 +231,8 @@ class RunExecution:
         if step.branches or (step.foreach is not None and item is None):
             return self._gathered(step)
         outcome = encode(result.output, step, None)
-        return self._failed(step, outcome) if isinstance(outcome, Failed) else self._succeeded(step, outcome)
+        marks = self.progress.marks_of(key)
+        return self._failed(step, outcome) if isinstance(outcome, Failed) else self._succeeded(step, outcome, **marks)
 
     def _gathered(self, step: Step) -> Settlement | None:
         """All parts have ended: what they came to."""
@@ -273,8 +274,12 @@ class RunExecution:
         tool = self.tools.get(step.uses)
         if (refused := not_allowed(tool, self._caller(), step)) is not None:
             return self._failed(step, refused)
-        if step.on_unknown == "fail" and key_of(step, self.lines.item) in self.progress.unknown:
-            return self._failed(step, outcome_unknown(step))
+        if key_of(step, self.lines.item) in self.progress.unknown:
+            verdict = decide(step, tool, alone=self.run.part is None)
+            if verdict == "fail":
+                return self._failed(step, outcome_unknown(step))
+            if verdict == "ask":
+                return self._parked(step, AnswerWait(), input=arguments, asks=True)
         given: dict[str, Any] = {"input": arguments} if tool.pure else {}
         if not tool.pure and (settled := self._before_effect(step, arguments)) is not None:
             return settled

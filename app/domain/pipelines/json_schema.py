@@ -191,7 +191,6 @@ def _effort() -> dict[str, Any]:
         "on_error": {"enum": list(model.ON_ERROR), "default": "fail"},
         "on_unknown": {
             "enum": list(model.ON_UNKNOWN),
-            "default": "retry",
-            "description": "Whether a call in which the worker was lost is made again.",
+            "description": "What is done about a call in which the worker was lost. Default: by the tool.",
         },
     }

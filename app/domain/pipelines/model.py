@@ -11,11 +11,11 @@ from app.domain.templates import Template, compile_template
 
 BackoffStrategy = Literal["exponential_jitter", "linear", "fixed"]
 OnError = Literal["fail", "continue"]
-OnUnknown = Literal["retry", "fail"]
+OnUnknown = Literal["retry", "fail", "ask"]
 
 BACKOFF_STRATEGIES: Final[tuple[BackoffStrategy, ...]] = ("exponential_jitter", "linear", "fixed")
 ON_ERROR: Final[tuple[OnError, ...]] = ("fail", "continue")
-ON_UNKNOWN: Final[tuple[OnUnknown, ...]] = ("retry", "fail")
+ON_UNKNOWN: Final[tuple[OnUnknown, ...]] = ("retry", "fail", "ask")
 SCOPE_NAMES: Final = ("params", "steps", "now", "task", "run", "event")
 ITEM_NAMES: Final = ("item", "index")
 """Roots that only the arguments of a step with `foreach` have."""
@@ -58,7 +58,7 @@ class Step:
         retry_on: Types of errors worth another attempt; empty for every retryable one.
         secrets: Names of the secrets that the arguments use.
         on_error: `fail` ends the run, `continue` goes on with `{error}` as the output.
-        on_unknown: Whether a call in which its worker was lost is made again, or fails.
+        on_unknown: What is done about a call in which its worker was lost; None leaves that to the tool, see `unknown`.
         foreach: Renders to the list of items for each of which the step is done; None does it once.
         max_parallel: So many items at once.
         branches: Steps in order, each list beside the others; all end before the next step.
@@ -75,7 +75,7 @@ class Step:
     backoff_seconds: float = DEFAULT_BACKOFF
     retry_on: tuple[str, ...] = ()
     on_error: OnError = "fail"
-    on_unknown: OnUnknown = "retry"
+    on_unknown: OnUnknown | None = None
     secrets: tuple[str, ...] = ()
     foreach: Template | None = None
     max_parallel: int = 1
@@ -141,7 +141,7 @@ def _parse_step(step: Mapping[str, Any], default: str) -> Step:
         backoff_seconds=float(step.get("backoff_seconds", DEFAULT_BACKOFF)),
         retry_on=tuple(step.get("retry_on", ())),
         on_error=step.get("on_error", "fail"),
-        on_unknown=step.get("on_unknown", "retry"),
+        on_unknown=step.get("on_unknown"),
         secrets=_secrets(arguments),
         foreach=None if foreach is None else compile_template(foreach),
         max_parallel=step.get("max_parallel", 1),

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from app.domain.pipelines.model import Step
+from app.domain.pipelines.unknown import Answer
 from app.domain.runs import Record
 from app.domain.waits import Resolution
 
@@ -25,10 +26,12 @@ class Progress:
         began: When the present attempt of a step that waits began, as the journal has it.
         resumed: What came of a step's waiting.
         unknown: Calls that began and whose end the journal does not know.
+        asked: Calls about which somebody was asked, with who answered and why.
         last_output: Output of the last step that was not skipped: the run's own output in the end.
     """
 
     __slots__ = (
+        "asked",
         "attempts",
         "began",
         "done",
@@ -51,6 +54,7 @@ class Progress:
         self.began: dict[str, str] = {}
         self.resumed: dict[str, Resolution] = {}
         self.unknown: set[str] = set()
+        self.asked: dict[str, Mapping[str, str]] = {}
         self.last_output: Any = None
 
     @classmethod
@@ -91,9 +95,29 @@ class Progress:
             case "gathered":
                 self.results.setdefault(step.id, {}).update({int(n): one for n, one in body["results"].items()})
             case "waiting":
-                self.began[key] = body["started_at"]
+                self._wait(key, body)
             case "resumed":
-                self.resumed[key] = Resolution.of_body(body)
+                self._resume(step, key, Resolution.of_body(body))
+
+    def _wait(self, key: str, body: Mapping[str, Any]) -> None:
+        self.began[key] = body["started_at"]
+        if body.get("asks"):
+            self.asked[key] = {}
+
+    def _resume(self, step: Step, key: str, resolution: Resolution) -> None:
+        if key not in self.asked:
+            self.resumed[key] = resolution
+            return
+        answer = Answer.of(resolution)
+        if (meant := answer.meant(step)) is None:
+            del self.asked[key]
+        else:
+            self.resumed[key], self.asked[key] = meant, answer.mark
+
+    def marks_of(self, key: str) -> dict[str, Any]:
+        """What the record of a step's end says more where somebody answered for it."""
+        mark = self.asked.get(key)
+        return {"marked": mark} if mark else {}
 
     def begin(self, step: Step, item: int | None = None) -> int:
         """Count an attempt; its number, from 1."""

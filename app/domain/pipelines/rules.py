@@ -126,6 +126,6 @@ RULES: Final[Mapping[str, Rule]] = {
     "on_unknown": Rule(
         lambda value: value in model.ON_UNKNOWN,
         t("one of {names}", names=", ".join(model.ON_UNKNOWN)),
-        t("With fail a call in which the worker was lost is not made again."),
+        t("When left out, the tool says whether it may be called again."),
     ),
 }
