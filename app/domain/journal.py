@@ -51,6 +51,8 @@ class StepView:
     marked: Mapping[str, Any] | None = None
     items: ItemsView | None = None
     asks: bool = False
+    waiting: Mapping[str, Any] | None = None
+    """While it waits: `{kind, until}`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +139,7 @@ def _after(before: StepView | None, step_id: str, body: Mapping[str, Any]) -> St
         input=body.get("input", known.input if known else None),
         output=body.get("output") if try_now.status == "succeeded" else None,
         error=try_now.error,
+        waiting=body.get("wait"),
         attempts=(*_earlier(before, goes_on=goes_on), try_now),
         reused=bool(body.get("reused")),
         marked=body.get("marked"),

@@ -7,10 +7,12 @@ resolves the row: the result is written to the journal and the run is queued, al
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from app.domain.clock import from_micros, rfc3339
 from app.domain.conditions import is_true
 from app.domain.events import PLATFORM, TopicPattern
 from app.domain.expressions import TemplateError, TemplateSyntaxError, compile_expression
@@ -142,6 +144,15 @@ class Parking:
     attempt: int
     wait: Wait
     item: int | None = None
+
+
+def told(wait: Wait) -> dict[str, Any]:
+    """What the journal says of a wait: `{kind, until}`, with the moment at which it ends by itself, or null."""
+    until = wait.until
+    if until is None:
+        return {"kind": wait.kind, "until": None}
+    at_us = time.time_ns() // 1000 + (until.delay_us or 0) if until.at_us is None else until.at_us
+    return {"kind": wait.kind, "until": rfc3339(from_micros(at_us))}
 
 
 class Parked(Exception):

@@ -61,6 +61,7 @@ _STEP: dict[str, Any] = {
     "marked": None,
     "asks": False,
     "items": None,
+    "waiting": None,
 }
 
 
@@ -133,6 +134,13 @@ class MarkOut(Shown):
     note: str
 
 
+class WaitingOut(Shown):
+    """What a step waits for (`sleep`, `event`, `child`, `approval`, `parts`), and until when at the latest."""
+
+    kind: str
+    until: str | None
+
+
 class ItemsOut(Shown):
     """How far a step with `foreach` has come."""
 
@@ -158,6 +166,7 @@ class StepOut(Shown):
     marked: MarkOut | None = Field(None, description="By whom and why, where somebody said what it came to")
     asks: bool = Field(False, description="Somebody is to say what it came to: its worker was lost in the call")
     items: ItemsOut | None = None
+    waiting: WaitingOut | None = None
 
 
 class RunOut(Shown):

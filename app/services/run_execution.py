@@ -28,7 +28,7 @@ from app.domain.runs import NewRun, RunError
 from app.domain.templates import Template
 from app.domain.texts import t
 from app.domain.veil import Veil
-from app.domain.waits import AnswerWait, Parking, PartsWait, Wait
+from app.domain.waits import AnswerWait, Parking, PartsWait, Wait, told
 from app.services.desk import Desk
 from app.services.run_lines import RunLines
 from app.services.steps import LogLines, call, encode, holds, lend, listed, not_allowed, not_lent, render
@@ -214,7 +214,7 @@ class RunExecution:
     def _parked(self, step: Step, wait: Wait, **given: Any) -> Settlement:
         lines = self.lines
         self.urgent = True  # whoever is to end the wait must find it
-        lines.record("waiting", **given)
+        lines.record("waiting", wait=told(wait), **given)
         parking = Parking(step_id=step.id, uses=step.uses, attempt=lines.attempt, wait=wait, item=lines.item)
         return lines.waiting(parking)
 

@@ -17,6 +17,7 @@ from sqlalchemy import (
     func,
     insert,
     literal,
+    or_,
     select,
     type_coerce,
     union_all,
@@ -258,10 +259,12 @@ class SqlRunStore:
     def purge(self, before: datetime, limit: int) -> int:
         """Delete ended runs made before then, with their journals; how many."""
         # Ids begin with the time of their making: the primary key finds the old ones.
-        border = id_border(before)
+        border, parent = id_border(before), runs.alias("parent")
+        # A run that still waits for some of its parts has yet to read what the others did.
+        wanted = exists().where(parent.c.id == runs.c.parent_run_id, parent.c.finished_at.is_(None))
         old = (
             select(runs.c.id)
-            .where(runs.c.id < border, runs.c.status.in_(sorted(ENDED)))
+            .where(runs.c.id < border, runs.c.status.in_(sorted(ENDED)), or_(_WHOLE_RUN, ~wanted))
             .order_by(runs.c.id)
             .limit(limit)
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -274,3 +275,18 @@ def test_the_error_of_an_item_can_be_used_in_templates(units: SqlUnitsOfWork, ha
     after = step("after", "pure.echo", **{"with": {"v": "${steps.each[?error].error.message | [0]}"}})
     run = ran(units, hands, each([{"v": 1}], "pure.none", on_error="continue"), after)
     assert (run.status, run.output) == ("succeeded", "There is no tool named pure.none")
+
+
+def test_parts_are_kept_while_their_run_may_ask_for_them(
+    units: SqlUnitsOfWork, ledger: SqlRunLedger, engine: Engine
+) -> None:
+    hands = Hands(ledger, {"pure.echo": echo, "pure.sleep": flow_sleep_tool().run})
+    branches = [[step("a", "pure.echo", **{"with": {"v": 1}})], [step("b", "pure.sleep", **{"with": {"seconds": 9}})]]
+    run = ran(units, hands, {"id": "both", "parallel": branches})
+    later = datetime.now(UTC) + timedelta(days=1)
+    with units() as unit:
+        assert unit.runs.purge(later, 10) == 0
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE runs SET status = 'canceled', finished_at = 1 WHERE id = :id"), {"id": run.id})
+    with units() as unit:
+        assert unit.runs.purge(later, 10) == 2
