@@ -8,6 +8,7 @@ from ipaddress import ip_address
 
 from config.parsers import Parser
 from config.setting import Setting
+from config.tool_limits import TOOL_LIMITS, ToolRules
 
 _HOST_NAME = re.compile(r"\.?[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
 
@@ -41,6 +42,14 @@ LIMITS = (
         "all below it. A request with another `Host` gets 400, but for `/health`, `/health/live` and `/health/ready`, "
         "which platforms ask by address. Unset, every name will do.",
     ),
+    Setting(
+        "ORDINAUT_TOOL_LIMITS",
+        TOOL_LIMITS,
+        "",
+        "How often tools may be called, and how many calls may be under way at once, over all processes: an object "
+        'such as `{"http.request": {"rate": "10/second", "concurrency": 4}, "ext.shop.*": {"rate": "100/minute"}}`, '
+        "or a file that holds one. Set it alike for web and worker.",
+    ),
 )
 
 
@@ -49,3 +58,4 @@ class LimitSettings:
     """What the table above gives."""
 
     allowed_hosts: tuple[str, ...]
+    tool_limits: ToolRules

@@ -16,6 +16,7 @@ from app.domain.event_store import EventBus
 from app.domain.metrics import MetricUnits
 from app.domain.ports import RunQueue
 from app.domain.texts import t
+from app.domain.tool_limits import Rate, ToolLimit, ToolLimits
 from app.extension_host.doors import Doors
 from app.extension_host.invocation import Invoker
 from app.queueing.broker import make_celery
@@ -39,6 +40,7 @@ from app.services.runs import RunService
 from app.services.schedules import ScheduleService
 from app.services.signing_secrets import SigningSecrets
 from app.services.tasks import TaskService
+from app.services.tool_turns import ToolTurns
 from app.services.tool_uses import ToolRuns, ToolTasks
 from app.services.tools import ToolService
 from app.services.vault import Vault
@@ -191,6 +193,15 @@ def add_use_cases(tools: ToolRegistry, tasks: TaskService, runs: ToolRuns, event
         tools.add(tool)
 
 
+def make_turns(settings: Settings, database: Database, queue: RunQueue) -> ToolTurns:
+    """The limits of tools, as the settings have them."""
+    limits = [
+        ToolLimit(name=rule.name, rates=tuple(Rate(*rate) for rate in rule.rates), concurrency=rule.concurrency)
+        for rule in settings.tool_limits.rules
+    ]
+    return ToolTurns(units=database.units, queue=queue, limits=ToolLimits(limits))
+
+
 def make_doors(
     settings: Settings,
     tools: ToolRegistry,
@@ -199,9 +210,11 @@ def make_doors(
     metrics: MetricsService | None = None,
 ) -> Doors:
     """What extensions can reach in this kind of process."""
+    # Runs that wait for the end of such a call are found by the next poll: that is soon enough.
+    turns = make_turns(settings, database, SilentRunQueue())
     return Doors(
         tools=tools,
-        invoke=Invoker(ToolService(tools=tools)),
+        invoke=Invoker(ToolService(tools=tools, turns=turns)),
         events=events.service,
         work=ExtensionWorkService(units=database.units),
         exposition=metrics.exposition if metrics else str,

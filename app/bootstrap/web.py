@@ -14,6 +14,7 @@ from app.bootstrap.parts import (
     make_queue,
     make_reruns,
     make_runs,
+    make_turns,
     open_access,
     open_database,
     owners,
@@ -59,7 +60,7 @@ def build(settings: Settings) -> Container:
         backfills=BackfillService(units=database.units, clock=database.clock),
         bulk=BulkService(units=database.units, queue=queue, clock=database.clock, herald=events.herald),
         events=events.service,
-        tools=ToolService(tools=tools),
+        tools=ToolService(tools=tools, turns=make_turns(settings, database, queue)),
         health=HealthService(
             required={"database": database.check},
             optional={"redis": lambda: check_redis(settings)},

@@ -18,6 +18,7 @@ from app.bootstrap.parts import (
     make_metrics,
     make_queue,
     make_tool_runs,
+    make_turns,
     open_access,
     open_database,
     tasks_and_tools,
@@ -101,6 +102,7 @@ class WorkerParts:
             on_failure=pauser.failed,
             witness=events.witness,
             behalf=make_behalf(settings, open_access(settings, database)),
+            turns=make_turns(settings, database, queue),
         )
 
     def extension_versions(self) -> dict[str, str]:

@@ -96,6 +96,12 @@ class Unprocessable(OrdinautError):
     code = "unprocessable"
 
 
+class RateLimited(OrdinautError):
+    """Rate limit exceeded"""
+
+    code = "rate_limit_exceeded"
+
+
 class Unavailable(OrdinautError):
     """A service this request needs does not answer; try again shortly"""
 

@@ -14,6 +14,7 @@ from app.domain.execution import Line
 from app.domain.paging import Page
 from app.domain.runs import NewRun, Record, Run, RunFilter, RunStats
 from app.domain.tasks import Definition, OccurrenceRecord, Task, TaskFilter
+from app.domain.tool_limits import TurnStore
 from app.domain.waits import OpenWait, Resolution
 from ordinaut import Tool
 
@@ -189,6 +190,9 @@ class UnitOfWork(Protocol):
 
     @property
     def secrets(self) -> SecretStore: ...
+
+    @property
+    def tool_turns(self) -> TurnStore: ...
 
     def after_commit(self, action: Callable[[], None]) -> None:
         """Run `action` after the commit; never when it fails."""

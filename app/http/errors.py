@@ -6,6 +6,7 @@ import ipaddress
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any, cast
 from urllib.parse import quote
@@ -16,6 +17,7 @@ from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.routing import WebsocketMismatch
 
+from app.domain.clock import rfc3339
 from app.domain.errors import InvalidInput, OrdinautError, Problem
 from app.domain.ids import new_id
 from app.domain.texts import t
@@ -118,6 +120,10 @@ def answer_domain_error(error: OrdinautError) -> Response:
     if isinstance(error, InvalidInput):
         details = {**error.details, **problem_details(error.problems)}
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if error.code == "unavailable" else {}
+    if (seconds := details.get("retry_after_seconds")) is not None and error.code == "rate_limit_exceeded":
+        g.retry_after = str(seconds)
+        moment = datetime.now(UTC) + timedelta(seconds=seconds)
+        details = {**details, "reset_at": rfc3339(moment.replace(microsecond=0))}
     if error.code == "unauthorized":
         details = {"required_scopes": [], **details}
         headers = {"WWW-Authenticate": _challenge()}

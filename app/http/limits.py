@@ -9,7 +9,7 @@ from ipaddress import IPv4Address, IPv6Network, ip_address
 from threading import local
 from typing import Any
 
-from flask import Flask, Response, current_app, request
+from flask import Flask, Response, current_app, g, request
 from flask_limiter import Limiter, RateLimitExceeded, RequestLimit
 from flask_limiter.util import get_remote_address
 from limits import RateLimitItem, parse_many
@@ -194,7 +194,9 @@ def _too_many(limiter: Limiter, item: RateLimitItem) -> Response:
 
 
 def _keep_retry_after_for_refusals(response: Response) -> Response:
-    if response.status_code == 503:
+    if response.status_code == 429 and "retry_after" in g:
+        response.headers["Retry-After"] = g.retry_after
+    elif response.status_code == 503:
         response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     elif response.status_code != 429:
         response.headers.pop("Retry-After", None)

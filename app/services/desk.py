@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from app.domain.execution import Claimed
+from app.domain.execution import Claimed, Settlement
 from app.domain.pipelines.fan_out import PartEnd
+from app.domain.pipelines.model import Step
 from ordinaut import Caller
 
 if TYPE_CHECKING:
@@ -18,6 +19,9 @@ class Desk(Protocol):
 
     def checkpoint(self, execution: RunExecution) -> None:
         """Commit the lines gathered so far; raises LeaseLost when the run is no longer ours."""
+
+    def turn(self, execution: RunExecution, step: Step) -> Settlement | None:
+        """The run leaves the worker's hands here, since the step's tool is over one of its limits; mostly None."""
 
     def began(self, execution: RunExecution, deadline: float) -> None:
         """A call starts that must have ended by `deadline` (monotonic)."""

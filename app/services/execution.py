@@ -20,14 +20,17 @@ from app.domain.event_store import Witness
 from app.domain.execution import Behalf, Checkpoint, Claimed, Exchange, RunLedger, Settlement
 from app.domain.json_text import to_json
 from app.domain.pipelines.fan_out import PartEnd
+from app.domain.pipelines.model import Step
 from app.domain.pipelines.plan import Plan
 from app.domain.pipelines.progress import Progress
 from app.domain.ports import RunQueue, Tools
 from app.domain.runs import RunError
 from app.domain.texts import t
+from app.domain.tool_limits import Holder, Turns
 from app.services.behalf import open_behalf
 from app.services.run_execution import RunExecution
 from app.services.run_lines import micros
+from app.services.tool_turns import NoLimits, sent_away
 from app.telemetry import emit
 from ordinaut import Caller
 
@@ -87,6 +90,7 @@ class Executor:
         on_failure: Callable[[str, int], None],
         witness: Witness | None = None,
         behalf: Behalf | None = None,
+        turns: Turns | None = None,
     ) -> None:
         self.owner = owner
         self.ledger = ledger
@@ -103,6 +107,7 @@ class Executor:
         self._on_failure = on_failure
         self._witness = witness
         self._behalf = behalf or open_behalf()
+        self._turns = turns or NoLimits()
         self._busy = threading.Lock()
         self._settled: list[Settlement] = []
         self._plans: OrderedDict[str, Plan] = OrderedDict()
@@ -219,6 +224,14 @@ class Executor:
             raise LeaseLost(run_id=execution.run.id)
         execution.cancelled = execution.cancelled or execution.run.id in answer.cancelled
 
+    def turn(self, execution: RunExecution, step: Step) -> Settlement | None:
+        """Whether the run has to wait for its turn at the step's tool."""
+        run, progress = execution.run, execution.progress
+        holder = Holder(id=run.id, fence=run.fence, again=progress.sent_away)
+        progress.sent_away = False
+        away = self._insist(lambda: self._turns.take(step.uses, holder))
+        return None if away is None else sent_away(execution, step, away)
+
     def began(self, execution: RunExecution, deadline: float) -> None:
         """A call starts: from here to `ended` the keeper may end this process."""
         with self.gate:
@@ -228,6 +241,8 @@ class Executor:
         """The call has ended."""
         with self.gate:
             self.call_deadline = None
+        if execution.step is not None:
+            self._turns.leave(execution.step.uses, execution.run.id)
 
     def caller(self, agent_id: str) -> Caller:
         """The agent in whose name a run acts, with the scopes it holds now."""

@@ -71,12 +71,13 @@ class Housekeeper:
     def purge(self) -> bool:
         """Delete a batch of runs that ended before the retention; whether there may be more. Occurrences stay.
 
-        Tokens that ran out are forgotten with them.
+        Tokens that ran out, and calls that count against no limit any more, are forgotten with them.
         """
         with self._units() as unit:
             now = self._clock.now()
             purged = unit.runs.purge(now - self._retention, PURGE_BATCH)
             unit.agents.forget(now - FORGET_AFTER)
+            unit.tool_turns.tidy()
         if purged:
             emit("run.purged", runs=purged)
         return purged == PURGE_BATCH

@@ -6,9 +6,10 @@ import contextvars
 import threading
 import time
 from asyncio import CancelledError
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import orjson
@@ -20,11 +21,15 @@ from app.domain.pipelines.json_schema import pipeline_schema
 from app.domain.pipelines.validate import Report, validate_pipeline
 from app.domain.ports import Tools
 from app.domain.texts import joined, t
+from app.domain.tool_limits import Holder, Turns
 from app.domain.waits import Parked
+from app.services.tool_turns import NoLimits, refusal
 from ordinaut import Caller, Tool, ToolCall, ToolFailed
 
 MAX_SECONDS = 25.0
 """Longest direct call: routers in front of the web process give up at 30 s."""
+GRACE_SECONDS = 5.0
+"""For so much longer a call whose thread does not end counts as under way."""
 MAX_OUTPUT = 1_048_576
 MAX_LOGS = 1_000
 MAX_CALLS = 8
@@ -44,8 +49,9 @@ class Invocation:
 class ToolService:
     """The use cases of tools."""
 
-    def __init__(self, *, tools: Tools) -> None:
+    def __init__(self, *, tools: Tools, turns: Turns | None = None) -> None:
         self._tools = tools
+        self._turns = turns or NoLimits()
         self._slots = threading.BoundedSemaphore(MAX_CALLS)
         self._schema: tuple[tuple[str, ...], bytes] | None = None
 
@@ -67,20 +73,40 @@ class ToolService:
             Forbidden: the caller does not hold the tool's scope.
             InvalidInput: the arguments do not fit its schema; pointers begin with `/arguments`.
             Unprocessable: the tool failed or was too slow; `details` are `{type, retryable, details}`.
+            RateLimited: the tool is over one of its limits.
             Unavailable: too many direct calls are under way.
         """
         tool = self._tools.get(name)
         if not caller.may(tool.scope):
             raise Forbidden(required_scopes=[tool.scope], granted_scopes=sorted(caller.scopes))
         self._check(name, arguments)
-        if not self._slots.acquire(blocking=False):
-            raise Unavailable(t("Too many tools are being called directly; try again shortly"))
         timeout = min(timeout, MAX_SECONDS)
         logs: list[tuple[str, str]] = []
         began = time.monotonic()
-        output = _answer(_started(tool, _call(arguments, caller, began + timeout, logs), self._slots), timeout)
+        call = _call(arguments, caller, began + timeout, logs)
+        left = self._entered(tool, call, timeout)
+        output = _answer(_started(tool, call, left), timeout)
         elapsed = round((time.monotonic() - began) * 1000)
         return Invocation(tool=name, output=output, elapsed_ms=elapsed, logs=tuple(logs[:MAX_LOGS]))
+
+    def _entered(self, tool: Tool, call: ToolCall, timeout: float) -> Callable[[], None]:
+        """A place for the call; the function gives it back."""
+        if not self._slots.acquire(blocking=False):
+            raise Unavailable(t("Too many tools are being called directly; try again shortly"))
+        key = call.idempotency_key
+        try:
+            away = self._turns.take(tool.name, Holder(id=key, seconds=timeout + GRACE_SECONDS))
+            if away is not None:
+                raise refusal(tool.name, away)
+        except BaseException:
+            self._slots.release()
+            raise
+
+        def left() -> None:
+            self._slots.release()
+            self._turns.leave(tool.name, key)
+
+        return left
 
     def validate_pipeline(self, pipeline: Any, params: Mapping[str, Any] | None) -> Report:
         """Every problem of a pipeline, at `/pipeline…`. Without params, references to them pass."""
@@ -114,20 +140,22 @@ def _call(arguments: Mapping[str, Any], caller: Caller, deadline: float, logs: l
     )
 
 
-def _started(tool: Tool, call: ToolCall, slots: threading.BoundedSemaphore) -> Future[Any]:
-    """The tool at work in a thread of its own, which gives its slot back whenever it ends."""
+def _started(tool: Tool, call: ToolCall, left: Callable[[], None]) -> Future[Any]:
+    """The tool at work in a thread of its own, which gives its place back whenever it ends."""
     answer: Future[Any] = Future()
 
     def work() -> None:
         try:
-            answer.set_result(tool.run(call))
+            tell = partial(answer.set_result, tool.run(call))
         except Exception as error:  # noqa: BLE001 - a step boundary: whatever a tool raises reaches its caller
-            answer.set_exception(error)
+            tell = partial(answer.set_exception, error)
         except (SystemExit, KeyboardInterrupt, GeneratorExit, CancelledError) as error:
             # Raised again by whoever waits, it would end the process.
-            answer.set_exception(RuntimeError(f"{tool.name} raised {type(error).__name__}"))
+            tell = partial(answer.set_exception, RuntimeError(f"{tool.name} raised {type(error).__name__}"))
+        try:
+            left()  # first: who has the answer may call again
         finally:
-            slots.release()
+            tell()
 
     context = contextvars.copy_context()
     # A daemon, so that a tool which hangs does not keep the process from ending.

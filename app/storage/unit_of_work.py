@@ -24,6 +24,7 @@ from app.storage.runs import SqlRunStore
 from app.storage.secrets import SqlSecretStore
 from app.storage.statements import ConnectionStatements
 from app.storage.tasks import SqlTaskStore
+from app.storage.tool_turns import SqlTurnStore
 from app.storage.turns import passed
 from app.storage.waits import SqlWaitStore
 
@@ -83,6 +84,11 @@ class SqlUnitOfWork:
     def waits(self) -> SqlWaitStore:
         """What runs wait for."""
         return SqlWaitStore(ConnectionStatements(self._connection))
+
+    @property
+    def tool_turns(self) -> SqlTurnStore:
+        """Whose turn it is to call a tool."""
+        return SqlTurnStore(ConnectionStatements(self._connection))
 
     @property
     def events(self) -> SqlEventStore:

@@ -24,10 +24,11 @@ class Instance:
     log: Path
 
     @classmethod
-    def start(cls, folder: Path) -> Instance:
+    def start(cls, folder: Path, **settings: str) -> Instance:
         """Start it and wait until it says that it is ready; what the tests' own environment sets plays no part."""
         port, log = free_port(), folder / "up.log"
         env = {"PATH": os.environ.get("PATH", os.defpath), "PORT": str(port), "ORDINAUT_HOME": str(folder / "var")}
+        env |= settings
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [sys.executable, str(REPOSITORY / "bin" / "ordinaut"), "up"],

@@ -23,6 +23,7 @@ from app.domain.audit_chain import Seal
 from app.domain.errors import Conflict, NotFound
 from app.domain.paging import Page
 from ordinaut import Caller
+from tests.fakes.turns import TurnRows
 
 ANA = Caller("ana", frozenset({"admin"}))
 SEAL = Seal((b"key",))
@@ -54,6 +55,7 @@ class AccessRows:
     tickets: dict[str, Ticket] = field(default_factory=dict)
     audit: list[AuditRow] = field(default_factory=list)
     secrets: dict[str, tuple[SecretName, str]] = field(default_factory=dict)
+    turns: TurnRows = field(default_factory=TurnRows)
 
     def copied(self) -> AccessRows:
         """The same rows in containers of their own."""
@@ -65,6 +67,7 @@ class AccessRows:
             tickets=dict(self.tickets),
             audit=list(self.audit),
             secrets=dict(self.secrets),
+            turns=self.turns.copied(),
         )
 
 

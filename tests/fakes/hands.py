@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from app.domain.tool_limits import Turns
 from app.services.execution import Executor, Pace
 from app.services.keeper import Keeper
 from app.storage.ledger import SqlRunLedger
@@ -41,6 +42,7 @@ class Hands:
         *,
         owner: str = "node/1",
         pace: Pace | None = None,
+        turns: Turns | None = None,
     ) -> None:
         self.calls: list[ToolCall] = []
         self.exits: list[int] = []
@@ -53,6 +55,7 @@ class Hands:
             queue=self.bell,
             pace=pace or Pace(),
             on_failure=lambda task_id, limit: self.paused.append((task_id, limit)),
+            turns=turns,
         )
         self.keeper = Keeper(self.executor, exit=self._end)
 

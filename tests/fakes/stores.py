@@ -20,6 +20,7 @@ from app.domain.tasks import Definition, OccurrenceRecord, Task, TaskFilter
 from app.domain.waits import OpenWait, Resolution, of_child
 from tests.fakes.access import AccessRows, MemoryAgentStore, MemoryAuditStore, MemorySecretStore
 from tests.fakes.events import EventRows, MemoryEventStore
+from tests.fakes.turns import MemoryTurnStore
 
 T = TypeVar("T")
 
@@ -367,6 +368,7 @@ class MemoryUnitOfWork:
         self.agents = MemoryAgentStore(rows.access)
         self.audit = MemoryAuditStore(rows.access)
         self.secrets = MemorySecretStore(rows.access)
+        self.tool_turns = MemoryTurnStore(rows.access.turns)
         self.actions: list[Callable[[], None]] = []
 
     def after_commit(self, action: Callable[[], None]) -> None:

@@ -10,6 +10,9 @@ from app.domain.pipelines.unknown import Answer
 from app.domain.runs import Record
 from app.domain.waits import Resolution
 
+SENT_AWAY = "tool_limit"
+"""Why a run was queued again: a tool is over one of its limits."""
+
 
 class Progress:
     """Outputs so far and what each step has cost.
@@ -27,6 +30,7 @@ class Progress:
         resumed: What came of a step's waiting.
         unknown: Calls that began and whose end the journal does not know.
         asked: Calls about which somebody was asked, with who answered and why.
+        sent_away: Whether the run comes back from waiting for its turn at a tool.
         last_output: Output of the last step that was not skipped: the run's own output in the end.
     """
 
@@ -41,6 +45,7 @@ class Progress:
         "outputs",
         "results",
         "resumed",
+        "sent_away",
         "unknown",
     )
 
@@ -55,6 +60,7 @@ class Progress:
         self.resumed: dict[str, Resolution] = {}
         self.unknown: set[str] = set()
         self.asked: dict[str, Mapping[str, str]] = {}
+        self.sent_away = False
         self.last_output: Any = None
 
     @classmethod
@@ -67,6 +73,8 @@ class Progress:
     def replay(self, records: Iterable[Record], steps: Mapping[str, Step]) -> None:
         """Go through what happened."""
         for record in records:
+            if record.kind == "state":
+                self.sent_away = record.body.get("reason") == SENT_AWAY
             if record.kind == "state" and record.body["status"] == "queued" and "error" in record.body:
                 self.failures.clear()
             elif record.kind == "step" and record.body["id"] in steps:

@@ -19,7 +19,7 @@ class Store:
 
     def __init__(self, *, old: int = 0, lost: int = 0, outcomes: tuple[str, ...] = ()) -> None:
         self.old, self.lost, self.outcomes = old, lost, outcomes
-        self.runs = self.agents = self
+        self.runs = self.agents = self.tool_turns = self
 
     @contextmanager
     def __call__(self, *, read_only: bool = False) -> Iterator[Store]:
@@ -36,6 +36,9 @@ class Store:
 
     def forget(self, before: object) -> None:
         """Tokens that have run out are no matter here."""
+
+    def tidy(self) -> None:
+        """Nor are calls that count against no limit any more."""
 
     def last_outcomes(self, task_id: str, limit: int) -> list[str]:
         return list(self.outcomes[:limit])
