@@ -84,6 +84,12 @@ class Conflict(OrdinautError):
     code = "conflict"
 
 
+class LoopDetected(OrdinautError):
+    """Runs and events have led to one another too often: the chain ends here"""
+
+    code = "conflict"
+
+
 class PreconditionFailed(OrdinautError):
     """The resource was changed by someone else since it was read"""
 

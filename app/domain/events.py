@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from app.domain.clock import from_micros, rfc3339
-from app.domain.errors import InvalidInput
+from app.domain.errors import InvalidInput, LoopDetected
 from app.domain.texts import t
 from ordinaut import Event
 
@@ -20,7 +20,9 @@ TOPIC_LENGTH = 200
 PATTERN_LENGTH = 2000
 PATTERN_PARTS = 50
 MAX_DEPTH = 8
-"""How many events may lead one to another through runs."""
+"""A run that an event starts may be led to by so many events and runs, that event included."""
+MAX_CHAIN = 16
+"""So many may lead to a task that a run creates, or to a run that a run starts."""
 PLATFORM = ("task", "run", "step", "extension", "approval", "ordinaut")
 """First segments of the topics on which only the platform itself speaks."""
 GAP = "ordinaut.gap"
@@ -170,17 +172,35 @@ def published_us(position: int) -> int:
 
 # What is published, and what it leads to.
 
-_depth: ContextVar[int] = ContextVar("ordinaut_event_depth", default=0)
+_depth: ContextVar[int | None] = ContextVar("ordinaut_event_depth", default=None)
 
 
 def depth_here() -> int:
-    """How many events have led to what this thread or coroutine is doing."""
-    return _depth.get()
+    """How many events and runs have led to what this thread or coroutine is doing."""
+    return _depth.get() or 0
+
+
+def led_here() -> bool:
+    """Whether a run, or the handler of an event, is what this thread or coroutine does."""
+    return _depth.get() is not None
+
+
+def next_depth(least: int = 0) -> int:
+    """The depth of a run or task that is made here, `least` at the least: 0 where a person or a program wants it.
+
+    Raises:
+        LoopDetected: it would be past `MAX_CHAIN`.
+    """
+    depth = max(least, depth_here() + 1 if led_here() else 0)
+    if depth > MAX_CHAIN:
+        text = t("Runs and events have led to one another {times} times: the chain ends here", times=MAX_CHAIN)
+        raise LoopDetected(text, limit=MAX_CHAIN)
+    return depth
 
 
 @contextmanager
 def led_by(depth: int) -> Iterator[None]:
-    """Whatever is published inside the block has been led to by `depth` events."""
+    """Whatever is published, started or created inside the block has been led to by `depth` events and runs."""
     token = _depth.set(depth)
     try:
         yield
@@ -188,9 +208,9 @@ def led_by(depth: int) -> Iterator[None]:
         _depth.reset(token)
 
 
-def run_depth(event: Mapping[str, Any] | None) -> int:
-    """How many events have led to a run that this document (`event_document`) started; 0 without one."""
-    return 0 if event is None else int(event.get("depth", 0)) + 1
+def run_depth(event: Mapping[str, Any] | None, least: int = 0) -> int:
+    """How many events and runs have led to a run: `least`, or more by the document (`event_document`) of its event."""
+    return least if event is None else max(least, int(event.get("depth", 0)) + 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

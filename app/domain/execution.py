@@ -46,6 +46,7 @@ class Claimed:
     part: Mapping[str, Any] | None = None
     concurrency_key: str | None = None
     in_line: bool = False
+    depth: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -96,6 +96,7 @@ class Run:
     event: Mapping[str, Any] | None = None
     parent_run_id: str | None = None
     part: Mapping[str, Any] | None = None
+    depth: int = 0
 
     @property
     def success(self) -> bool | None:
@@ -114,6 +115,7 @@ class NewRun:
         in_line: The runs of its task go one at a time.
         supersedes: Those before it are cancelled.
         concurrency_key: At most `concurrency_limit` runs with the same key are at work; see `app.domain.run_limits`.
+        depth: How many events and runs have led to it.
     """
 
     id: str
@@ -134,6 +136,7 @@ class NewRun:
     supersedes: bool = False
     concurrency_key: str | None = None
     concurrency_limit: int = 1
+    depth: int = 0
 
 
 @dataclass(frozen=True, slots=True)

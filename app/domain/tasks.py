@@ -74,6 +74,8 @@ class Task:
     fired_count: int = 0
     last_run_at: datetime | None = None
     definition_id: str = ""
+    depth: int = 0
+    """How many events and runs have led to it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -212,6 +212,7 @@ class TriggeredTask:
     """Only where a template is to be filled in from it."""
     concurrency_key: str | None = None
     concurrency_limit: int = 1
+    depth: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +236,7 @@ def decide(task: TriggeredTask, at: datetime, depth: int, *, busy: int) -> Decis
     if task.max_runs is not None and task.fired_count >= task.max_runs:
         return None
     if depth > MAX_DEPTH:
-        reason = t("Events have led to one another {times} times: the chain ends here", times=MAX_DEPTH)
+        reason = t("loop_detected: events have led to one another {times} times, the chain ends here", times=MAX_DEPTH)
         return Decision("dropped_limit", reason)
     if task.snoozed_until is not None and at < task.snoozed_until:
         return Decision("skipped_snooze", task.snooze_reason or t("The task was snoozed"))

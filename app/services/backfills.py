@@ -190,6 +190,7 @@ def _run(task: Task, definition: Definition, backfill: Backfill, nominal: dateti
         priority=task.priority,
         max_attempts=definition.document["max_retries"] + 1,
         origin=f"backfill:{backfill.id}:{to_micros(nominal)}",
+        depth=task.depth,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from app.domain.clock import Clock
 from app.domain.errors import Conflict
+from app.domain.events import next_depth
 from app.domain.ids import new_id
 from app.domain.ports import RunQueue, UnitsOfWork
 from app.domain.runs import NewRun
@@ -53,6 +54,7 @@ class ChildRuns:
             params=params,
             origin=f"child:{key}:{run_id}",
             parent_run_id=key.partition(":")[0],
+            depth=next_depth(task.depth),
         )
         return with_limits(run, task)
 

@@ -275,7 +275,7 @@ def _facts(run: Claimed, status: str) -> dict[str, Any]:
 
 
 def _draft(topic: str, run: Claimed, data: Mapping[str, Any]) -> Draft:
-    return Draft(topic=topic, data=data, source=SOURCE, depth=run_depth(run.event))
+    return Draft(topic=topic, data=data, source=SOURCE, depth=run_depth(run.event, run.depth))
 
 
 def _ended(end: RunEnd) -> Draft:

@@ -172,4 +172,5 @@ def _run(task: TriggeredTask, event: Event, document: dict[str, object], now: da
         max_attempts=task.max_retries + 1,
         origin=f"event:{event.id}:{task.id}",
         event=document,
+        depth=max(event.depth + 1, task.depth),
     )

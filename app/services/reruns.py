@@ -8,6 +8,7 @@ from datetime import datetime
 
 from app.domain.clock import Clock, rfc3339, to_micros
 from app.domain.errors import Conflict, InvalidInput, Unprocessable
+from app.domain.events import next_depth
 from app.domain.ids import new_id
 from app.domain.json_size import json_problem
 from app.domain.pipelines.plan import Plan
@@ -220,6 +221,7 @@ def repeated(run: Run, definition: Definition, asked: Asked, *, origin: str | No
         request_id=asked.request_id or None,
         event=run.event,
         parent_run_id=run.id,
+        depth=next_depth(run.depth),
     )
 
 

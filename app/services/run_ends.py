@@ -23,7 +23,7 @@ def cancel_run(unit: UnitOfWork, run: Run, now: datetime, telling: Telling) -> L
         if unit.runs.cancel_queued(run.id, now):
             unit.waits.ended_unseen(run.id, "canceled", None)
             if run.part is None:
-                telling.tell("run.canceled", run_facts(run, "canceled"), depth=run_depth(run.event))
+                telling.tell("run.canceled", run_facts(run, "canceled"), depth=run_depth(run.event, run.depth))
                 unit.after_commit(lambda: emit("run.ended", run_id=run.id, status="canceled"))
             return "canceled"
         if unit.runs.request_cancel(run.id, now):

@@ -281,7 +281,8 @@ class RunExecution:
             if verdict == "ask":
                 return self._parked(step, AnswerWait(), input=arguments, asks=True)
         given: dict[str, Any] = {"input": arguments} if tool.pure else {}
-        if (settled := self._held_up(tool, step, arguments)) is not None:
+        settled = self.desk.turn(self, step) or (None if tool.pure else self._before_effect(step, arguments))
+        if settled is not None:
             return settled
         outcome = self._invoke(tool, step, arguments)
         match outcome:
@@ -292,12 +293,6 @@ class RunExecution:
                 return self._failed(step, not_lent(step)) if step.secrets else self._parked(step, wait, input=arguments)
             case _:
                 return self._succeeded(step, outcome, **given)
-
-    def _held_up(self, tool: Tool, step: Step, arguments: Mapping[str, Any]) -> Settlement | None:
-        """Whether it is not yet the run's turn at the tool, or the run stops here."""
-        if (away := self.desk.turn(self, step)) is not None:
-            return away
-        return None if tool.pure else self._before_effect(step, arguments)
 
     def _before_effect(self, step: Step, arguments: Mapping[str, Any]) -> Settlement | None:
         """Commit that the call begins, unless the run stops here."""
@@ -332,7 +327,7 @@ class RunExecution:
         )
         self.desk.began(self, deadline)
         try:
-            with led_by(run_depth(self.run.event)):
+            with led_by(run_depth(self.run.event, self.run.depth)):
                 outcome = call(tool, request, step, self.lines.veil)
         finally:
             self.desk.ended(self)

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from app.domain.errors import Unprocessable
+from app.domain.events import next_depth
 from app.domain.ids import new_id
 from app.domain.run_limits import limited, unfilled
 from app.domain.runs import NewRun, Run
@@ -42,6 +43,7 @@ def by_hand(task: Task, wish: RunRequest, origin: str | None, request_id: str, n
         params=wish.params,
         origin=origin,
         request_id=request_id or None,
+        depth=next_depth(task.depth),
     )
     return with_limits(run, task)
 

@@ -110,6 +110,7 @@ def _new_run(task: Task, record: OccurrenceRecord) -> NewRun:
         scheduled_for=record.effective_at,
         priority=task.priority,
         max_attempts=task.max_retries + 1,
+        depth=task.depth,
     )
 
 

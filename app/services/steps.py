@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from app.domain.conditions import Condition
-from app.domain.errors import NotFound, Unprocessable
+from app.domain.errors import LoopDetected, NotFound, Unprocessable
 from app.domain.pipelines.model import ITEMS_LIMIT, Step
 from app.domain.pipelines.outcome import Failed, Succeeded, Waits
 from app.domain.ports import Tools
@@ -128,6 +128,10 @@ def call(tool: Tool, request: ToolCall, step: Step, veil: Veil | None = None) ->
         return Waits(parked.wait)
     except ToolFailed as failure:
         return failed(failure, step)
+    except LoopDetected as error:
+        return Failed(
+            RunError(type="loop_detected", message=error.message, step_id=step.id, details=error.details), False
+        )
     except (Exception, SystemExit, CancelledError, GeneratorExit) as error:  # noqa: BLE001 - a tool may raise anything
         emit("step.crashed", step_id=step.id, tool=tool.name, error=veil.error(error) if veil else error)
         message = t("{tool} failed with {kind}", tool=tool.name, kind=type(error).__name__)

@@ -11,6 +11,7 @@ from typing import Any
 from app.domain.access import limit_of
 from app.domain.clock import Clock, rfc3339
 from app.domain.errors import Conflict, InvalidInput, NotFound, PreconditionFailed, Problem
+from app.domain.events import next_depth
 from app.domain.ids import new_id
 from app.domain.json_size import json_problem
 from app.domain.paging import Page
@@ -271,7 +272,7 @@ class TaskService:
         now = self._clock.now()
         draft = self._drafts.new(fields, caller=caller.agent_id, now=now, found=found, task_id=task_id)
         check_may_hear(draft.task, caller)
-        return draft
+        return replace(draft, task=replace(draft.task, depth=next_depth()))
 
     def _turn(
         self,

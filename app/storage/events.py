@@ -40,7 +40,7 @@ MOST_TOPICS = 200
 _EVENT = "position, topic, data, source, depth"
 _TASK = (
     "id, title, definition_id, schedule_kind, schedule_expr, priority, max_retries, overlap, starts_at, ends_at,"
-    " snoozed_until, snooze_reason, max_runs, fired_count, concurrency_key, concurrency_limit"
+    " snoozed_until, snooze_reason, max_runs, fired_count, concurrency_key, concurrency_limit, depth"
 )
 # Few tasks have a template to be filled in from their params.
 _PARAMS = "CASE WHEN concurrency_key IS NOT NULL THEN payload END"

@@ -42,7 +42,7 @@ _RANK_REACH = 8 * PRIORITY_STEP_US
 CLAIMED = (
     "id, task_id, definition_id, trigger, nominal_at, scheduled_for, priority, attempt, max_attempts, fence,"
     " active_us, journal_length, params, request_id, cancel_requested_at, event, parent_run_id, part,"
-    " concurrency_key, in_line"
+    " concurrency_key, in_line, depth"
 )
 
 
@@ -255,7 +255,7 @@ class SqlRunLedger(ABC):
             where = f"leased_until > 0 AND lease_owner IN ({', '.join('?' * len(owners)) or 'NULL'})"
         lost = (
             f"SELECT id, attempt, max_attempts, journal_length, cancel_requested_at IS NOT NULL, {self.now},"
-            " claimed_length, losses, task_id, trigger, event, in_line, concurrency_key"
+            " claimed_length, losses, task_id, trigger, event, in_line, concurrency_key, depth"
             f" FROM runs WHERE status = 'running' AND {where} LIMIT 500{self.skip_locked}"
         )
         if not self._any(f"SELECT 1 FROM runs WHERE status = 'running' AND {where} LIMIT 1", values):
@@ -273,7 +273,7 @@ class SqlRunLedger(ABC):
                 self._waits(cursor).ended_unseen(end.run_id, end.status, end.error)
             if witness is not None:
                 witness.rescued(events, ended)
-            gates.rescued([(row[0], row[8], *row[11:]) for row in rows])
+            gates.rescued([(row[0], row[8], *row[11:13]) for row in rows])
             gates.admit()
         if witness is not None:
             witness.committed((), None, NOTHING)
@@ -324,14 +324,14 @@ class SqlRunLedger(ABC):
 
 def _end(row: Sequence[Any], status: str, error: Mapping[str, Any]) -> RunEnd:
     """The end of a run that was lost with its worker."""
-    task_id, trigger, event = row[8:11]
+    task_id, trigger, event, depth = *row[8:11], row[13]
     return RunEnd(
         run_id=row[0],
         task_id=task_id,
         trigger=trigger,
         status=status,
         attempt=row[1],
-        depth=run_depth(_loaded(event)),
+        depth=run_depth(_loaded(event), depth),
         error=error if status == "failed" else None,
     )
 
@@ -344,9 +344,9 @@ def _part_end(rows: Sequence[Sequence[Any]]) -> PartEnd:
 
 def _columns(row: Sequence[Any]) -> tuple[Any, ...]:
     """The last columns of a claimed run as `Claimed` has them."""
-    params, request_id, requested_at, event, parent_run_id, part, key, in_line = row[12:20]
+    params, request_id, requested_at, event, parent_run_id, part, key, in_line, depth = row[12:21]
     given = _loaded(params), request_id, requested_at is not None, _loaded(event)
-    return (*given, parent_run_id, _loaded(part), key, bool(in_line))
+    return (*given, parent_run_id, _loaded(part), key, bool(in_line), depth)
 
 
 def _loaded(text: str | None) -> Any:

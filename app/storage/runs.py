@@ -102,6 +102,7 @@ def new_row(run: NewRun, now: datetime) -> dict[str, Any]:
         "concurrency_limit": run.concurrency_limit,
         "in_line": int(run.in_line) + int(run.supersedes),
         "gate": gate,
+        "depth": run.depth,
         "journal_length": 0,
         "request_id": run.request_id,
     }

@@ -83,6 +83,8 @@ tasks = Table(
     Column("snooze_reason", String(500)),
     Column("fired_count", Integer, nullable=False),
     Column("definition_id", Id, nullable=False),
+    # How many events and runs have led to it.
+    Column("depth", SmallInteger, nullable=False, server_default=text("0")),
     partial("ix_tasks_due", "next_due_at", where=text("next_due_at IS NOT NULL")),
     partial("ix_tasks_triggers", "schedule_kind", "id", where=TRIGGERS),
     Index("ix_tasks_status", "status", "id"),
@@ -180,6 +182,7 @@ runs = Table(
     # What holds it back (app.storage.gates): 0 nothing, 1 its task's line, 2 its key's line, 3 it will stand there once
     # it is due, 4 it waits and has given its key up.
     Column("gate", SmallInteger, nullable=False, server_default="0"),
+    Column("depth", SmallInteger, nullable=False, server_default=text("0")),
     partial("ix_runs_ready", "rank", "available_at", where=_queued),
     partial("ix_runs_available", "available_at", where=OPEN),
     partial("ix_runs_leased", "leased_until", where=_running),

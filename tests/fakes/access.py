@@ -23,7 +23,7 @@ from app.domain.audit_chain import Seal
 from app.domain.errors import Conflict, NotFound
 from app.domain.paging import Page
 from ordinaut import Caller
-from tests.fakes.turns import TurnRows
+from tests.fakes.turns import MemoryTurnStore, TurnRows
 
 ANA = Caller("ana", frozenset({"admin"}))
 SEAL = Seal((b"key",))
@@ -214,3 +214,13 @@ class MemorySecretStore:
 
     def reseal(self, name: str, sealed: str) -> None:
         self._rows.secrets[name] = (self._rows.secrets[name][0], sealed)
+
+
+class AccessUnit:
+    """The part of a unit of work that is about agents, and whose turn it is."""
+
+    def __init__(self, rows: AccessRows) -> None:
+        self.agents = MemoryAgentStore(rows)
+        self.audit = MemoryAuditStore(rows)
+        self.secrets = MemorySecretStore(rows)
+        self.tool_turns = MemoryTurnStore(rows.turns)

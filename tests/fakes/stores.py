@@ -18,9 +18,8 @@ from app.domain.paging import Page
 from app.domain.runs import ACTIVE, ENDED, NewRun, Record, Run, RunFilter, RunStats
 from app.domain.tasks import Definition, OccurrenceRecord, Task, TaskFilter
 from app.domain.waits import OpenWait, Resolution, of_child
-from tests.fakes.access import AccessRows, MemoryAgentStore, MemoryAuditStore, MemorySecretStore
+from tests.fakes.access import AccessRows, AccessUnit
 from tests.fakes.events import EventRows, MemoryEventStore
-from tests.fakes.turns import MemoryTurnStore
 
 T = TypeVar("T")
 
@@ -357,18 +356,15 @@ class MemoryWaitStore:
         return []
 
 
-class MemoryUnitOfWork:
+class MemoryUnitOfWork(AccessUnit):
     """See `app.domain.ports.UnitOfWork`."""
 
     def __init__(self, rows: Rows) -> None:
+        super().__init__(rows.access)
         self.tasks = MemoryTaskStore(rows)
         self.runs = MemoryRunStore(rows)
         self.waits = MemoryWaitStore(rows)
         self.events = MemoryEventStore(self, rows)
-        self.agents = MemoryAgentStore(rows.access)
-        self.audit = MemoryAuditStore(rows.access)
-        self.secrets = MemorySecretStore(rows.access)
-        self.tool_turns = MemoryTurnStore(rows.access.turns)
         self.actions: list[Callable[[], None]] = []
 
     def after_commit(self, action: Callable[[], None]) -> None:

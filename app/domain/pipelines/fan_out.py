@@ -97,6 +97,7 @@ def _part(run: Claimed, step: Step, piece: Mapping[str, Any]) -> NewRun:
         event=run.event,
         request_id=run.request_id,
         parent_run_id=run.id,
+        depth=run.depth,
         part={"step": step.id, **piece, "root": above["root"], "above": [*above["above"], run.id], "run": above["run"]},
     )
 

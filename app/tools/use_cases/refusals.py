@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from app.domain.errors import InvalidInput, OrdinautError, Problem
+from app.domain.errors import InvalidInput, LoopDetected, OrdinautError, Problem
 from app.domain.texts import Text, joined, t
 from ordinaut import Tool, ToolCall, ToolFailed
 
@@ -44,6 +44,8 @@ class _Advised:
             return self._run(call)
         except InvalidInput as error:
             raise _invalid(error, self._places) from error
+        except LoopDetected:
+            raise  # the engine knows what it is
         except OrdinautError as error:
             raise _refused(error) from error
 
