@@ -68,7 +68,8 @@ class Tool:
         pure: Touches nothing outside the run, so its record needs no commit of its own.
         idempotent: A repeated call with the same arguments has no further effect.
         read_only: Changes nothing anywhere; an assistant may call it unasked.
-        destructive: May undo or end something that cannot be had back.
+        destructive: May undo or end something that cannot be had back. A call in which the worker was lost is then
+            asked about and not made again, unless the tool is `idempotent` too.
         open_world: Reaches beyond this installation.
         scope: What a caller must hold to call it.
         examples: Argument objects for the reference page; each is valid against `schema`.

@@ -103,7 +103,7 @@ class BackfillStore(Protocol):
         """Dates by status, for each backfill that has any."""
 
     def past(self, task_id: str, start: datetime, end: datetime) -> Mapping[datetime, str]:
-        """What became of the task's dates: the status of the last run, or `FIRED`."""
+        """What became of the task's dates: the status of the last run, `queued` for one to come, or `FIRED`."""
 
     def hungry(self, limit: int) -> list[Hungry]:
         """Those with runs that have ended, room for more, or nothing left to do; oldest first."""

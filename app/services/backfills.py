@@ -64,9 +64,9 @@ class BackfillService:
 
     def preview(self, task_id: str, wish: BackfillRequest, *, caller: Caller) -> Plan:
         """What `create` would store; the same is refused."""
+        task, dates = self._dates(task_id, wish, caller)
         with self._units(read_only=True) as unit:
-            task = may_change(unit.tasks.get(task_id), caller)
-            return _planned(unit, task, wish, self._clock.now())
+            return _planned(unit, task, wish, dates)
 
     def create(self, task_id: str, wish: BackfillRequest, *, caller: Caller) -> Standing:
         """Store a backfill; beat makes its runs.
@@ -75,13 +75,22 @@ class BackfillService:
             NotFound, Forbidden; Conflict for a canceled task; InvalidInput for an empty window or one with too many
             dates; Unprocessable for a task without a schedule of the clock.
         """
+        seen, dates = self._dates(task_id, wish, caller)
         with self._units() as unit:
             task, now = may_change(unit.tasks.get(task_id, lock=True), caller), self._clock.now()
-            plan = _planned(unit, task, wish, now)
+            if task.version != seen.version:
+                dates = past_dates(task, wish, now)  # somebody has just edited it
+            plan = _planned(unit, task, wish, dates)
             backfill = _new(task, wish, plan, caller, now)
             unit.backfills.add(backfill, plan.dates)
             unit.audit.add(entry(now, caller, "backfill.created", backfill.id, Difference(after=_told(backfill))))
             return Standing(backfill, {"pending": len(plan.dates)} if plan.dates else NOTHING)
+
+    def _dates(self, task_id: str, wish: BackfillRequest, caller: Caller) -> tuple[Task, list[datetime]]:
+        """The task as it is, and its dates: thousands take a second or two, in which nobody may be kept waiting."""
+        with self._units(read_only=True) as unit:
+            task = may_change(unit.tasks.get(task_id), caller)
+        return task, past_dates(task, wish, self._clock.now())
 
     def page(self, task_id: str, *, caller: Caller, limit: int, offset: int) -> Page[Standing]:
         """The task's backfills, newest first; NotFound."""
@@ -209,10 +218,9 @@ def _seen(unit: BackfillUnit, backfill: Backfill, caller: Caller) -> None:
         raise NotFound(t("Backfill not found"), backfill_id=backfill.id) from None
 
 
-def _planned(unit: BackfillUnit, task: Task, wish: BackfillRequest, now: datetime) -> Plan:
+def _planned(unit: BackfillUnit, task: Task, wish: BackfillRequest, dates: Sequence[datetime]) -> Plan:
     if task.status == "canceled":
         raise Conflict(t("A canceled task cannot be run"), task_id=task.id, status=task.status)
-    dates = past_dates(task, wish, now)
     left = chosen(dates, unit.backfills.past(task.id, wish.start, wish.end), wish.reprocess)
     return Plan(left, len(dates) - len(left))
 

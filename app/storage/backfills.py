@@ -82,7 +82,7 @@ class SqlBackfillStore:
         return found
 
     def past(self, task_id: str, start: datetime, end: datetime) -> Mapping[datetime, str]:
-        """What became of the task's dates: the status of the last run, or `FIRED`."""
+        """What became of the task's dates: the status of the last run, `queued` for one to come, or `FIRED`."""
         fired = select(occurrences.c.nominal_at).where(
             occurrences.c.task_id == task_id,
             _within(occurrences.c.nominal_at, start, end),
@@ -93,9 +93,14 @@ class SqlBackfillStore:
             .where(runs.c.task_id == task_id, _within(runs.c.nominal_at, start, end), runs.c.part.is_(None))
             .order_by(runs.c.id)
         )
+        asked = (
+            select(dates.c.nominal_at)
+            .join(backfills, backfills.c.id == dates.c.backfill_id)
+            .where(backfills.c.task_id == task_id, backfills.c.finished_at.is_(None), dates.c.status == "pending")
+        )
         past = dict.fromkeys(self._connection.execute(fired).scalars(), FIRED)
         past.update((nominal, status) for nominal, status in self._connection.execute(made))
-        return past
+        return {**past, **dict.fromkeys(self._connection.execute(asked).scalars(), "queued")}
 
     def hungry(self, limit: int) -> list[Hungry]:
         """Those with runs that have ended, room for more, or nothing left to do; oldest first."""

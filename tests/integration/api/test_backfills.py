@@ -109,6 +109,15 @@ def asked_dry(api: Api, task: Any, **wish: Any) -> tuple[int, int]:
     return plan["total"], plan["skipped"]
 
 
+def test_what_another_backfill_has_still_to_do_is_left_to_it(api: Api, feed: Callable[[], None]) -> None:
+    task = daily(api)
+    first = asked(api, task)
+    assert asked_dry(api, task, reprocess="all") == (0, 7)
+    feed()
+    api.post(f"/backfills/{first['id']}/cancel")
+    assert asked_dry(api, task, reprocess="all") == (6, 1)
+
+
 def test_what_failed_is_done_again(api: Api, feed: Callable[[], None]) -> None:
     task = daily(api, payload={"pipeline": [{"id": "a", "uses": "data.set", "with": {"value": "${params.x}"}}]})
     first = worked_off(api, feed, asked(api, task, max_parallel=7))

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
+from app.storage.engines import make_engine
 from tests.integration.api.conftest import Api
 
 STRANGER = "00000000-0000-7000-8000-000000000000"
@@ -103,6 +105,18 @@ def test_a_run_that_waits_is_helped_along(api: Api) -> None:
     api.work()
     assert api.get(f"/runs/{run_id}")["status"] == "canceled"
     assert api.get(f"/runs/{answer['run_id']}/logs")["items"][0]["message"] == "enough"
+
+
+def test_an_approval_is_not_passed_by(api: Api) -> None:
+    run_id = api.run(api.task(payload={"pipeline": [{"id": "ask", "uses": "flow.sleep", "with": {"seconds": 3600}}]}))
+    api.work()
+    engine = make_engine(api.settings.database_url)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE waits SET kind = 'approval' WHERE run_id = :run"), {"run": run_id})
+    engine.dispose()
+    answer = api.post(f"/runs/{run_id}/steps/ask/mark", {"status": "skipped", "note": "No time"}, expect=409)
+    assert answer["message"] == "It waits for an approval: decide that"
+    assert api.get(f"/runs/{run_id}")["status"] == "waiting"
 
 
 def test_what_cannot_be_repeated(api: Api) -> None:

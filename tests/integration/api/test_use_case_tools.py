@@ -179,6 +179,20 @@ def test_runs_are_started_waited_for_looked_at_and_retried(api: Api) -> None:
     assert call(api, "list_runs", until="2020-01-01T00:00:00Z")["total"] == 0
 
 
+def test_a_failed_run_is_retried_from_where_it_failed(api: Api) -> None:
+    bad = {"id": "bad", "uses": "data.set", "with": {"value": "${steps.note.no}"}}
+    task_id = made(api, payload={**NAMED, "pipeline": [*NOTE["pipeline"], bad]})
+    run_id = call(api, "run_task_now", task_id=task_id)["run_id"]
+    api.work()
+    starts = {"failed": [True, False], "note": [False, False], None: [True, False]}
+    for start, reused in starts.items():
+        given: dict[str, Any] = {} if start is None else {"from_step": start}
+        again = call(api, "retry_run", run_id=run_id, **given)["run_id"]
+        api.work()
+        assert [step["reused"] for step in api.get(f"/runs/{again}/steps")["steps"]] == reused
+    assert "note, bad" in str(call(api, "retry_run", 422, run_id=run_id, from_step="other"))
+
+
 def test_a_step_that_has_not_begun_is_named(api: Api) -> None:
     run = call(api, "run_task_now", task_id=made(api))["run_id"]
     api.work()
