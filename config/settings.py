@@ -17,6 +17,7 @@ from urllib.parse import quote, unquote
 
 from config import parsers
 from config.access import ACCESS, AUTH, refuse_weak_access
+from config.client import CLIENT
 from config.extensions import EXTENSIONS
 from config.limits import LIMITS, LimitSettings
 from config.parsers import SettingsError, mask_url, scrub
@@ -32,6 +33,7 @@ __all__ = [
     "load",
     "mask_url",
     "scrub",
+    "text_of",
 ]
 
 
@@ -209,6 +211,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     *LIMITS,
     *EXTENSIONS,
+    *CLIENT,
 )
 
 
@@ -259,6 +262,8 @@ class Settings(LimitSettings):
     ext_lease_seconds: float
     ext_handler_seconds: float
     ext_handler_attempts: int
+    url: str | None
+    token: str | None
     sources: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """Variable -> where its value came from: `default`, `environment` or `file`."""
     warnings: tuple[str, ...] = ()
@@ -300,7 +305,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     values: dict[str, Any] = {}
     sources: dict[str, str] = {}
     for setting in SETTINGS:
-        text, sources[setting.name] = _text_of(setting, source)
+        text, sources[setting.name] = text_of(setting, source)
         if text is None:
             text = setting.default(values) if callable(setting.default) else setting.default
         values[setting.attribute] = None if text is None else setting.parser.read(setting.name, text)
@@ -321,7 +326,7 @@ def export(name: str, value: str) -> None:
     os.environ[name] = value
 
 
-def _text_of(setting: Setting, environ: Mapping[str, str]) -> tuple[str | None, str]:
+def text_of(setting: Setting, environ: Mapping[str, str]) -> tuple[str | None, str]:
     """The text given for a setting and its source; an empty variable counts as unset."""
     text = environ.get(setting.name, "").strip()
     file = environ.get(f"{setting.name}_FILE", "").strip() if setting.secret else ""

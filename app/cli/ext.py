@@ -6,12 +6,15 @@ import json
 import re
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 
 from app.cli.exits import FAILED
+from app.cli.remote.session import Session, remote
 
 SKELETON = Path(__file__).resolve().parent / "skeleton"
+COLUMNS = (("ID", "id"), ("STATE", "state"), ("VERSION", "version"), ("REQUESTS", "requests"), ("ERROR", "error"))
 
 
 @click.group()
@@ -98,3 +101,27 @@ def list_extensions(as_json: bool) -> int:
         told = row["error"] or ", ".join(sorted(record.allowed)) or "no capabilities"
         click.echo(f"{row['id']:<20} {row['state']:<11} {row['version']:<10} {row['source']:<12} {told}")
     return 0
+
+
+@ext.command()
+@remote
+def status(session: Session) -> int:
+    """Tell how the extensions of a server are, over HTTP: added up over all of its processes."""
+    answer = session.get("/ext/status")
+    if session.output.form != "table" and not session.output.quiet:
+        session.output.data(answer)
+        return 0
+    rows = [_row(extension_id, found) for extension_id, found in sorted(answer["extensions"].items())]
+    session.output.many(rows, COLUMNS)
+    return 0
+
+
+def _row(extension_id: str, found: dict[str, Any]) -> dict[str, Any]:
+    error = found.get("error") or {}
+    return {
+        "id": extension_id,
+        "state": found["state"],
+        "version": found["info"]["version"],
+        "requests": round(found["metrics"]["requests_total"]),
+        "error": error.get("message"),
+    }

@@ -8,10 +8,16 @@ import click
 
 from app.cli.access import agent, audit, secrets, token
 from app.cli.beat import beat
+from app.cli.contexts import context, login
 from app.cli.db import db
 from app.cli.doctor import doctor
+from app.cli.events import event
 from app.cli.exits import INTERRUPTED, USAGE
 from app.cli.ext import ext
+from app.cli.runs import run
+from app.cli.schedules import schedule
+from app.cli.tasks import task
+from app.cli.tools import tool
 from app.cli.web import web
 from app.cli.worker import worker
 from ordinaut import __version__
@@ -45,5 +51,10 @@ def up() -> int:
     return start()
 
 
-for command in (web, worker, beat, db, doctor, agent, token, audit, secrets, ext):
+SERVER: tuple[click.Command, ...] = (web, worker, beat, db, doctor, agent, token, audit, secrets, ext)
+"""They work on this machine's installation."""
+CLIENT: tuple[click.Command, ...] = (login, context, task, run, event, tool, schedule)
+"""They talk to a server over HTTP, and work anywhere; so does `ext status`."""
+
+for command in (*SERVER, *CLIENT):
     ordinaut.add_command(command)

@@ -10,7 +10,7 @@ from typing import Any, cast
 import click
 import pytest
 
-from app.cli.group import ordinaut
+from app.cli.group import SERVER, ordinaut
 from app.domain.runs import TRANSITIONS
 from app.http.errors import KINDS
 from app.tools.builtin import builtin_tools
@@ -89,9 +89,16 @@ def test_every_tool_is_on_its_page(name: str) -> None:
     assert f"\n## `{name}`\n" in page("tools.md")
 
 
-@pytest.mark.parametrize("command", list(commands(ordinaut, "ordinaut")))
-def test_every_command_is_on_the_operations_page(command: str) -> None:
-    assert f"`{command}" in page("operations.md")
+def test_every_command_has_its_row_and_no_other() -> None:
+    rows = re.findall(r"^\| `(ordinaut [a-z ]+[a-z])\b", page("cli.md"), re.MULTILINE)
+    assert sorted(rows) == sorted(commands(ordinaut, "ordinaut"))
+
+
+@pytest.mark.parametrize(
+    "command", list(commands(click.Group("ordinaut", {one.name: one for one in SERVER if one.name}), "ordinaut"))
+)
+def test_the_operations_page_has_those_beside_an_installation(command: str) -> None:
+    assert f"`{command}" in page("operations.md") or command == "ordinaut ext status"
 
 
 def test_every_code_is_on_the_errors_page_with_its_status() -> None:

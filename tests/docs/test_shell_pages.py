@@ -16,7 +16,7 @@ from tests.docs.examples import Example, differences, examples
 from tests.docs.instance import Instance
 from tests.servers import REPOSITORY
 
-PAGES = ("events", "fan-out", "waiting")
+PAGES = ("cli", "events", "fan-out", "waiting")
 EVENT_ID = re.compile(r"\b\d{13}-\d+\b")
 
 
@@ -49,7 +49,9 @@ class Answers:
         commands = [example.command for name, _, example in EXAMPLES if name == page]
         files = [folder / f"{number}.txt" for number in range(len(commands))]
         script = "".join(f"exec >'{file}' 2>&1\n{one}" for file, one in zip(files, commands, strict=True))
-        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+        path = os.pathsep.join(
+            [str(Path(sys.executable).parent), str(REPOSITORY / "bin"), os.environ.get("PATH", os.defpath)]
+        )
         done = subprocess.run(
             ["/bin/sh", "-c", script.replace("8080", str(self._port))],
             env={"PATH": path, "HOME": str(folder)},
