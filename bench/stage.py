@@ -138,9 +138,9 @@ def make_task(uses: str = PURE, steps: int = 3, due: datetime | None = None, **m
     members = {"title": "bench", "schedule_kind": "manual", "max_retries": 0, **members}
     if due is not None:
         members |= {"schedule_kind": "once", "schedule_expr": due.isoformat(), "next_run_at": due, "next_due_at": due}
+    members = {"payload": {"params": {}, "pipeline": pipeline}, **members}
     return Task(
         id=new_id(),
-        payload={"params": {}, "pipeline": pipeline},
         created_by="local",
         created_at=now,
         updated_at=now,

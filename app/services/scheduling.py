@@ -34,6 +34,8 @@ class SchedulingService:
         self._units = units
         self._queue = queue
         self._clock = clock
+        self._foreseen: datetime | None = None
+        """When the last look found that something would be due."""
 
     def tick(self) -> float:
         """Fire what is due; the seconds until there may be more.
@@ -42,6 +44,9 @@ class SchedulingService:
             Unavailable: the database does not answer; nothing was fired, and nothing is lost.
         """
         now = self._clock.now()
+        if self._foreseen is not None and self._foreseen <= now:
+            self._foreseen = None  # slept until just then: another look would only make it late
+            return self._fire(now)
         with self._units(read_only=True) as unit:
             next_due, next_run = unit.tasks.next_due_at(), unit.runs.next_available_at()
         if next_run is not None and next_run <= now:
@@ -49,6 +54,7 @@ class SchedulingService:
             self._queue.ring()
         if next_due is not None and next_due <= now:
             return self._fire(now)
+        self._foreseen = next_due
         return _sleep(now, next_due, next_run)
 
     def _fire(self, now: datetime) -> float:
