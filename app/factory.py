@@ -11,6 +11,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app.blueprints import (
     agents,
+    approvals,
     audit,
     auth,
     backfills,
@@ -61,6 +62,7 @@ BLUEPRINTS = (
     pipelines.bp,
     runs.bp,
     reruns.bp,
+    approvals.bp,
     bulk.bp,
     backfills.bp,
     events.bp,

@@ -10,6 +10,7 @@ from sqlalchemy.engine import Connection
 
 from app.storage import (  # noqa: F401 - they fill `metadata`
     tables_access,
+    tables_approvals,
     tables_backfills,
     tables_events,
     tables_extensions,

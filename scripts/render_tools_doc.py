@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
+from app.domain.clock import SystemClock
 from app.tools.builtin import builtin_tools
 from app.tools.http_safety import PUBLIC_PORTS, HttpPolicy
 from app.tools.registry import ToolRegistry
@@ -85,6 +86,10 @@ service names it.
         "\nErrors: `invalid_arguments` (not an expression), `transform_failed` (a wrong type, or a limit of"
         "\nsize or time), `value_too_large`, `invalid_value`; none is tried again.\n"
     ),
+    "orchestrator.request_approval": (
+        "\nErrors: `timeout` (nobody decided in time), `not_approved` (an option of `fail_on` was chosen),"
+        "\n`invalid_arguments`; none is tried again. [How approvals work](approvals.md).\n"
+    ),
     "events.publish": "\nError: `invalid_arguments` (no topic to publish on); not tried again.\n",
     "tasks.create": "\nError: `invalid_arguments`, every problem in `details.errors`; not tried again.\n",
 }
@@ -93,7 +98,13 @@ service names it.
 def render() -> str:
     """The whole page."""
     basic = ToolRegistry(
-        builtin_tools(http_policy=HttpPolicy(), create_task=_no_task, publish=cast(Any, None), children=cast(Any, None))
+        builtin_tools(
+            http_policy=HttpPolicy(),
+            create_task=_no_task,
+            publish=cast(Any, None),
+            children=cast(Any, None),
+            clock=SystemClock(),
+        )
     )
     nobody = cast(Any, None)
     uses = use_case_tools(UseCases(tasks=nobody, runs=nobody, publish=nobody, tools=nobody))

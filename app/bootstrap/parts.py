@@ -26,6 +26,7 @@ from app.realtime.events import EventHub
 from app.realtime.hub import Hub
 from app.services.access import AccessServices, audit_seal, make_access
 from app.services.announcing import Announcer
+from app.services.approvals import ApprovalService
 from app.services.child_runs import ChildRuns
 from app.services.events import EventService
 from app.services.extension_loads import LoadBoard
@@ -48,6 +49,7 @@ from app.storage.database import Database
 from app.telemetry import attach
 from app.telemetry.lines import write_line
 from app.tools.builtin import builtin_tools
+from app.tools.forms import SchemaForms
 from app.tools.http_safety import HttpPolicy
 from app.tools.registry import ToolRegistry
 from app.tools.use_cases.catalog import use_case_tools
@@ -159,7 +161,11 @@ def tasks_and_tools(
     policy = HttpPolicy.parse(",".join(settings.http_allowed_hosts))
     children = ChildRuns(units=database.units, clock=database.clock, queue=queue)
     builtin = builtin_tools(
-        http_policy=policy, create_task=tasks.create_by_tool, publish=events.service.publish, children=children
+        http_policy=policy,
+        create_task=tasks.create_by_tool,
+        publish=events.service.publish,
+        children=children,
+        clock=database.clock,
     )
     for tool in builtin:
         tools.add(tool)
@@ -173,6 +179,12 @@ def make_runs(database: Database, events: Events) -> RunService:
 
 def make_reruns(database: Database, queue: RunQueue, events: Events) -> RerunService:
     return RerunService(units=database.units, queue=queue, clock=database.clock, herald=events.herald)
+
+
+def make_approvals(database: Database, queue: RunQueue, events: Events) -> ApprovalService:
+    return ApprovalService(
+        units=database.units, queue=queue, clock=database.clock, herald=events.herald, forms=SchemaForms()
+    )
 
 
 def make_tool_runs(database: Database, queue: RunQueue, events: Events) -> ToolRuns:

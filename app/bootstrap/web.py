@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from app.bootstrap.parts import (
     add_use_cases,
     check_redis,
+    make_approvals,
     make_doors,
     make_events,
     make_hooks,
@@ -57,6 +58,7 @@ def build(settings: Settings) -> Container:
         schedules=ScheduleService(clock=clock),
         runs=runs,
         reruns=reruns,
+        approvals=make_approvals(database, queue, events),
         backfills=BackfillService(units=database.units, clock=database.clock),
         bulk=BulkService(units=database.units, queue=queue, clock=database.clock, herald=events.herald),
         events=events.service,

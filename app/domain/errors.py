@@ -90,6 +90,12 @@ class LoopDetected(OrdinautError):
     code = "conflict"
 
 
+class Gone(OrdinautError):
+    """No longer there"""
+
+    code = "gone"
+
+
 class PreconditionFailed(OrdinautError):
     """The resource was changed by someone else since it was read"""
 

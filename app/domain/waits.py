@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from app.domain.clock import from_micros, rfc3339
 from app.domain.conditions import is_true
@@ -19,6 +19,9 @@ from app.domain.expressions import TemplateError, TemplateSyntaxError, compile_e
 from app.domain.runs import NewRun, RunError
 from app.domain.texts import t
 from ordinaut import Event
+
+if TYPE_CHECKING:
+    from app.domain.approvals import NewApproval
 
 WaitKind = Literal["sleep", "event", "child", "approval", "parts", "answer"]
 
@@ -132,7 +135,16 @@ class AnswerWait:
     kind: WaitKind = "answer"
 
 
-Wait = Sleep | EventWait | ChildWait | PartsWait | AnswerWait
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalWait:
+    """Somebody's decision about an approval that is made together with the wait."""
+
+    approval: NewApproval
+    until: Until | None = None
+    kind: WaitKind = "approval"
+
+
+Wait = Sleep | EventWait | ChildWait | PartsWait | ApprovalWait | AnswerWait
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from app.services.agents import AgentService
+from app.services.approvals import ApprovalService
 from app.services.audit import AuditService
 from app.services.auth import AuthService
 from app.services.backfills import BackfillService
@@ -31,6 +32,7 @@ class Services:
     runs: RunService
     reruns: RerunService
     bulk: BulkService
+    approvals: ApprovalService
     backfills: BackfillService
     events: EventService
     tools: ToolService

@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from app.domain.access import sees_all
+from app.domain.approvals import approval_facts
 from app.domain.clock import Clock
 from app.domain.errors import Forbidden
 from app.domain.event_store import EventStore, RunEnd
@@ -23,6 +24,7 @@ from app.domain.scopes import READ_ALL
 from app.domain.tasks import BY_EVENT, Task
 from app.domain.texts import t
 from app.domain.triggers import TriggerIndex, named_families
+from app.domain.waits import ApprovalWait
 from app.services.announcing import Announcer
 from app.services.publishing import Publisher, Triggers
 from ordinaut import Caller
@@ -222,7 +224,7 @@ class RunWitness:
         self._herald.spread(live, stored=self._stored, started=self._started)
 
 
-_FAMILIES = frozenset({"run", "step"})
+_FAMILIES = frozenset({"run", "step", "approval"})
 
 
 def _starts(claimed: Iterable[Claimed]) -> Iterator[Draft]:
@@ -241,9 +243,16 @@ def _ends(settled: Iterable[Settlement], checkpoint: Checkpoint | None) -> Itera
             if one.run.part is None:
                 reason = None if one.parking is None else one.parking.wait.kind
                 yield _draft("run.waiting", one.run, {**_facts(one.run, "waiting"), "reason": reason})
+            yield from _asked(one)
         elif one.status != "queued" and one.run.part is None:
             error = None if one.error is None else orjson.loads(one.error)
             yield _draft(f"run.{one.status}", one.run, {**_facts(one.run, one.status), "error": error})
+
+
+def _asked(one: Settlement) -> Iterator[Draft]:
+    if one.parking is not None and isinstance(one.parking.wait, ApprovalWait):
+        more = {"task_id": one.run.task_id, "step_id": one.parking.step_id, "status": "pending"}
+        yield _draft("approval.requested", one.run, approval_facts(one.parking.wait.approval, **more))
 
 
 def _steps(run: Claimed, lines: Iterable[Line]) -> Iterator[Draft]:

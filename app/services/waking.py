@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from datetime import datetime
 
+from app.domain.approvals import ApprovalUnit, ApprovalUnits
 from app.domain.clock import Clock, to_micros
-from app.domain.ports import RunQueue, UnitOfWork, UnitsOfWork
+from app.domain.ports import RunQueue
 from app.domain.waits import OpenWait, Resolution
-from app.services.lifecycle import Herald
+from app.services.approvals import expire
+from app.services.lifecycle import Herald, Telling
 from app.services.run_ends import cancel_run
 
 BATCH = 200
@@ -23,7 +25,7 @@ LONGEST_SLEEP = 0.2
 class Waker:
     """Any number may be at work: waits are locked, and end once."""
 
-    def __init__(self, *, units: UnitsOfWork, queue: RunQueue, clock: Clock, herald: Herald) -> None:
+    def __init__(self, *, units: ApprovalUnits, queue: RunQueue, clock: Clock, herald: Herald) -> None:
         self._units = units
         self._queue = queue
         self._clock = clock
@@ -45,7 +47,8 @@ class Waker:
 
     def _wake(self) -> None:
         with self._units() as unit:
-            woken = sum(_end(unit, wait) for wait in unit.waits.due(BATCH))
+            telling = self._herald.opened(unit, "approval.expired")
+            woken = sum(_end(unit, wait, telling) for wait in unit.waits.due(BATCH))
         if woken:
             self._queue.ring(min(woken, RINGS))
 
@@ -78,5 +81,7 @@ class Waker:
                 unit.waits.resolve(wait_id, resolution)
 
 
-def _end(unit: UnitOfWork, wait: OpenWait) -> bool:
+def _end(unit: ApprovalUnit, wait: OpenWait, telling: Telling) -> bool:
+    if wait.kind == "approval":
+        expire(unit, wait, telling)
     return unit.waits.resolve(wait.id, wait.then or Resolution())

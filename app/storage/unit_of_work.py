@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection
 
 from app.domain.audit_chain import Seal
 from app.storage.agents import SqlAgentStore
+from app.storage.approvals import SqlApprovalStore
 from app.storage.audit import SqlAuditStore
 from app.storage.backfills import SqlBackfillStore
 from app.storage.engines import committing, translated
@@ -89,6 +90,11 @@ class SqlUnitOfWork:
     def tool_turns(self) -> SqlTurnStore:
         """Whose turn it is to call a tool."""
         return SqlTurnStore(ConnectionStatements(self._connection))
+
+    @property
+    def approvals(self) -> SqlApprovalStore:
+        """What runs ask of people."""
+        return SqlApprovalStore(ConnectionStatements(self._connection))
 
     @property
     def events(self) -> SqlEventStore:

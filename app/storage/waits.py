@@ -17,6 +17,7 @@ from app.domain.json_text import to_json
 from app.domain.runs import ENDED, RunError
 from app.domain.texts import t
 from app.domain.waits import (
+    ApprovalWait,
     ChildWait,
     EventWait,
     OpenWait,
@@ -29,6 +30,7 @@ from app.domain.waits import (
     is_awaited,
     of_child,
 )
+from app.storage.approvals import SqlApprovalStore
 from app.storage.gates import BACK_IN_LINE
 from app.storage.journal import pack
 from app.storage.runs import PRIORITY_STEP, new_row
@@ -76,6 +78,8 @@ class SqlWaitStore:
                 self._add([{**new_row(child, child.scheduled_for), "parent_run_id": run_id}])
             case PartsWait(parts=parts):
                 self._add([new_row(part, part.scheduled_for) for part in parts])
+            case ApprovalWait(approval=approval):
+                SqlApprovalStore(self._sql).add(approval, parking, wait_id)
         return wait_id
 
     def _due(self, until: Until | None) -> tuple[str, tuple[int, ...]]:
@@ -120,7 +124,12 @@ class SqlWaitStore:
 
     def drop(self, run_id: str) -> None:
         """Forget what a run waits for: it is about to be ended, or has been."""
-        self._sql.run("DELETE FROM waits WHERE run_id = ?", (run_id,))
+        gone = self._sql.run("DELETE FROM waits WHERE run_id = ? RETURNING id, kind", (run_id,))
+        for wait_id, kind in gone:
+            if kind == "approval":
+                self._sql.run(
+                    "UPDATE approvals SET status = 'canceled' WHERE wait_id = ? AND status = 'pending'", (wait_id,)
+                )
 
     def ended(self, settlements: Sequence[Settlement]) -> None:
         """Children and parts have ended: whoever waits for them goes on."""

@@ -11,6 +11,7 @@ import click
 import pytest
 
 from app.cli.group import SERVER, ordinaut
+from app.domain.clock import SystemClock
 from app.domain.runs import TRANSITIONS
 from app.http.errors import KINDS
 from app.tools.builtin import builtin_tools
@@ -36,7 +37,11 @@ def _no_task(fields: dict[str, Any], *, caller: Caller, idempotency_key: str) ->
 TOOLS = [
     tool.name
     for tool in builtin_tools(
-        http_policy=HttpPolicy(), create_task=_no_task, publish=cast(Any, None), children=cast(Any, None)
+        http_policy=HttpPolicy(),
+        create_task=_no_task,
+        publish=cast(Any, None),
+        children=cast(Any, None),
+        clock=SystemClock(),
     )
 ]
 

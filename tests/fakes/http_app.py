@@ -82,6 +82,7 @@ def make_app(world: World | None = None) -> Flask:
         secrets=nobody,
         reruns=nobody,
         bulk=nobody,
+        approvals=nobody,
         backfills=nobody,
         hooks=nobody,
         runs=RunService(units=cast(Any, world.runs), clock=clock, hub=world.hub),

@@ -15,6 +15,7 @@ from tests.integration.api.conftest import Api
 
 GROUPS = (
     "agents",
+    "approvals",
     "audit",
     "auth",
     "backfills",

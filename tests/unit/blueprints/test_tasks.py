@@ -40,6 +40,7 @@ def make_client(world: TaskWorld) -> Any:
         runs=nobody,
         reruns=nobody,
         bulk=nobody,
+        approvals=nobody,
         backfills=nobody,
         events=nobody,
         health=nobody,

@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import pytest
 
+from app.domain.clock import SystemClock
 from app.domain.errors import NotFound
 from app.tools.builtin import builtin_tools
 from app.tools.http_safety import HttpPolicy
@@ -25,7 +26,13 @@ def _no_task(fields: dict[str, Any], *, caller: Caller, idempotency_key: str) ->
 @pytest.fixture(scope="module")
 def registry() -> ToolRegistry:
     return ToolRegistry(
-        builtin_tools(http_policy=HttpPolicy(), create_task=_no_task, publish=cast(Any, None), children=cast(Any, None))
+        builtin_tools(
+            http_policy=HttpPolicy(),
+            create_task=_no_task,
+            publish=cast(Any, None),
+            children=cast(Any, None),
+            clock=SystemClock(),
+        )
     )
 
 
