@@ -59,14 +59,18 @@ class Ours:
         ]
         with self._scene.units() as unit:
             unit.runs.add(new, now)
+        return count / self.worked_off(new[0].id, count)
+
+    def worked_off(self, first_id: str, count: int) -> float:
+        """Seconds from the first start to the last end of so many runs, the oldest of which has this id."""
         before = self.cpu()
         self._queue.ring(2)
-        until(self._scene, lambda: self._ended(new[0].id) >= count, f"{count} runs")
+        until(self._scene, lambda: self._ended(first_id) >= count, f"{count} runs")
         self.cpu_us = (self.cpu() - before) / count * 1e6
-        mine = select(func.min(runs.c.started_at), func.max(runs.c.finished_at)).where(runs.c.id >= new[0].id)
+        mine = select(func.min(runs.c.started_at), func.max(runs.c.finished_at)).where(runs.c.id >= first_id)
         with self._scene.units(read_only=True) as unit:
             first, last = unit.tasks._connection.execute(mine).one()
-        return count / float((last - first).total_seconds())
+        return float((last - first).total_seconds())
 
     def cpu(self) -> float:
         """Seconds of CPU that the worker's processes have used, and a PostgreSQL server's."""

@@ -37,6 +37,7 @@ from app.queueing.celery_queue import CeleryRunQueue
 from app.services.access import AccessServices
 from app.services.backfills import BackfillFeeder
 from app.services.behalf import Behalf
+from app.services.debounce import Debouncer
 from app.services.execution import Executor, Pace
 from app.services.extension_session import ExtensionSession
 from app.services.extension_work import ExtensionWorkService
@@ -147,6 +148,7 @@ class WorkerParts:
 
         waker = Waker(units=database.units, queue=queue, clock=database.clock, herald=events.herald)
         feeder = BackfillFeeder(units=database.units, queue=queue, clock=database.clock)
+        debouncer = Debouncer(units=database.units, queue=queue, clock=database.clock)
         gatekeeper = Gatekeeper(units=database.units, clock=database.clock, herald=events.herald)
         webhooks = WebhookUpkeep(units=database.units, clock=database.clock)
         metrics = self.metrics("beat", database.units)
@@ -154,7 +156,7 @@ class WorkerParts:
 
         def tick() -> float:
             try:
-                pause = min(gatekeeper.look(), scheduling.tick(), waker.look())
+                pause = min(debouncer.look(), gatekeeper.look(), scheduling.tick(), waker.look())
                 feeder.look()
                 metrics.ticked(time.time())
                 return pause

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
+from app.domain.debounce import Quiet
 from app.domain.events import Allotment, Draft, Published, StoredEvent, TopicPattern, TopicSummary
 from app.domain.execution import Checkpoint, Claimed, Exchange, Settlement
 from app.domain.paging import Page
@@ -51,6 +53,12 @@ class EventStore(Protocol):
 
     def busy(self, task_ids: Sequence[str]) -> Mapping[str, int]:
         """How many runs of each of the tasks have not ended; tasks without are left out."""
+
+    def accept(self, run: NewRun, now: datetime) -> str | None:
+        """See `app.domain.dedupe.DedupeStore`."""
+
+    def hold(self, task_id: str, event: Event, quiet: Quiet, now: datetime) -> datetime | None:
+        """Let the event wait for quiet; see `app.domain.debounce.DebounceStore.put`."""
 
     def start(self, runs: Sequence[NewRun], records: Sequence[OccurrenceRecord]) -> None:
         """Queue runs and write occurrences; each `(task, event)` once."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -28,7 +29,15 @@ class Verdict:
     records: tuple[OccurrenceRecord, ...]
 
 
-def judge(task: Task, now: datetime, *, busy: int) -> Verdict:
+Enter = Callable[[OccurrenceRecord], OccurrenceRecord]
+"""What becomes of an occurrence that nothing keeps from firing: it fires, or has another outcome after all."""
+
+
+def _fires(record: OccurrenceRecord) -> OccurrenceRecord:
+    return record
+
+
+def judge(task: Task, now: datetime, *, busy: int, enter: Enter = _fires) -> Verdict:
     """Decide about the task's occurrences up to `now`.
 
     An occurrence whose due moment, jitter included, is no older than `misfire_grace_seconds` is on time. Of the
@@ -38,6 +47,7 @@ def judge(task: Task, now: datetime, *, busy: int) -> Verdict:
 
     Args:
         busy: How many runs of the task are queued, running or waiting.
+        enter: Asked about each occurrence that would fire, in order.
     """
     late = now - timedelta(seconds=task.misfire_grace_seconds)
     wanted = _caught_up(task, now, late)
@@ -49,6 +59,8 @@ def judge(task: Task, now: datetime, *, busy: int) -> Verdict:
             break
         record = OccurrenceRecord(task_id=task.id, nominal_at=nominal, effective_at=effective, outcome="fired")
         record = _decide(task, record, wanted if effective < late else None, busy=busy)
+        if record.outcome == "fired":
+            record = enter(record)
         if record.outcome == "fired":
             busy += 1
             fired += 1

@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from app.domain.access import AgentStore, AuditStore, SecretStore
+from app.domain.debounce import DebounceStore
+from app.domain.dedupe import DedupeStore
 from app.domain.errors import Problem
 from app.domain.event_store import EventStore
 from app.domain.execution import Line
@@ -169,6 +171,12 @@ class WaitStore(Protocol):
 
 class UnitOfWork(Protocol):
     """One transaction; what is registered with `after_commit` runs once it stands."""
+
+    @property
+    def dedupe(self) -> DedupeStore: ...
+
+    @property
+    def debounces(self) -> DebounceStore: ...
 
     @property
     def tasks(self) -> TaskStore: ...

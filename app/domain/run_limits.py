@@ -43,45 +43,54 @@ class LimitedTask(Protocol):
     def concurrency_key(self) -> str | None: ...
     @property
     def concurrency_limit(self) -> int: ...
+    @property
+    def dedupe_key(self) -> str | None: ...
+    @property
+    def dedupe_window_seconds(self) -> int | None: ...
+
+
+class Unfilled(Exception):
+    """A key cannot be filled in for a run; says which and why in words short enough for the record of an occurrence."""
+
+    def __init__(self, field: str, error: TemplateError) -> None:
+        reason = error.message if len(error.message) <= LONGEST_REASON else error.message[: LONGEST_REASON - 1] + "…"
+        self.message = t("'{field}' cannot be filled in: {reason}", field=field, reason=reason)
+        super().__init__(self.message)
 
 
 def limited(run: NewRun, task: LimitedTask) -> NewRun:
-    """The run with the limits that its task sets, the key filled in.
+    """The run with the limits that its task sets, the keys filled in.
 
     Raises:
-        TemplateError: the key cannot be filled in for this run.
+        Unfilled: a key cannot be filled in for this run.
     """
     # A backfill works beside the schedule, with a limit of its own.
     if task.overlap in IN_LINE and run.trigger != "backfill":
         run = replace(run, in_line=True, supersedes=task.overlap == "cancel_running")
-    if task.concurrency_key is None:
-        return run
-    key = filled(task.concurrency_key, run, task)
-    return run if key is None else replace(run, concurrency_key=key, concurrency_limit=task.concurrency_limit)
+    if (key := _filled("concurrency_key", task.concurrency_key, run, task)) is not None:
+        run = replace(run, concurrency_key=key, concurrency_limit=task.concurrency_limit)
+    if (key := _filled("dedupe_key", task.dedupe_key, run, task)) is not None:
+        run = replace(run, dedupe_key=key, dedupe_window_seconds=task.dedupe_window_seconds or 0)
+    return run
 
 
 def taken(run: NewRun, task: LimitedTask) -> NewRun | Text:
     """The same, or why the run cannot be made."""
     try:
         return limited(run, task)
-    except TemplateError as error:
-        return unfilled(error)
+    except Unfilled as error:
+        return error.message
 
 
-def unfilled(error: TemplateError) -> Text:
-    """What to say of a key that cannot be filled in."""
-    reason = error.message if len(error.message) <= LONGEST_REASON else error.message[: LONGEST_REASON - 1] + "…"
-    return t("'concurrency_key' cannot be filled in: {reason}", reason=reason)
-
-
-def filled(text: str, run: NewRun, task: LimitedTask) -> str | None:
-    """A key for this run; None where the template gives nothing (null or no text): then it limits nothing.
-
-    Raises:
-        TemplateError: it cannot be filled in.
-    """
+def _filled(field: str, text: str | None, run: NewRun, task: LimitedTask) -> str | None:
+    """A key for this run; None where the template gives nothing (null or no text): then it limits nothing."""
+    if text is None:
+        return None
     template = _compiled(text)
-    value = template.render({} if template.is_constant else _scope(run, task))
+    try:
+        value = template.render({} if template.is_constant else _scope(run, task))
+    except TemplateError as error:
+        raise Unfilled(field, error) from None
     key = value if isinstance(value, str) else "" if value is None else to_json(value).decode()
     # What no database takes as text.
     key = key.encode("utf-8", "replace").decode().replace("\0", "?")

@@ -114,6 +114,8 @@ class NewRun:
         part: Which piece of its parent's work it is; None for a run of its own.
         in_line: The runs of its task go one at a time.
         supersedes: Those before it are cancelled.
+        dedupe_key: No second run of the task is made with the same key within `dedupe_window_seconds`; see
+            `app.domain.dedupe`.
         concurrency_key: At most `concurrency_limit` runs with the same key are at work; see `app.domain.run_limits`.
         depth: How many events and runs have led to it.
     """
@@ -137,6 +139,8 @@ class NewRun:
     concurrency_key: str | None = None
     concurrency_limit: int = 1
     depth: int = 0
+    dedupe_key: str | None = None
+    dedupe_window_seconds: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ TaskStatus = Literal["active", "paused", "canceled", "completed"]
 BackoffStrategy = Literal["exponential_jitter", "linear", "fixed"]
 Overlap = Literal["skip", "queue_one", "queue_all", "cancel_running", "allow"]
 Misfire = Literal["last", "skip", "all"]
-Outcome = Literal["fired", "skipped_overlap", "skipped_misfire", "skipped_snooze", "dropped_limit"]
+Outcome = Literal["fired", "skipped_overlap", "skipped_misfire", "skipped_snooze", "dropped_limit", "deduped"]
 
 TIMELESS = frozenset({"event", "condition", "manual"})
 """Kinds of schedules that no clock fires."""
@@ -26,7 +26,8 @@ class Task:
 
     Attributes:
         payload: `{"params": object, "pipeline": [steps]}`, as the caller wrote it.
-        concurrency_key, concurrency_limit: See `app.domain.run_limits`.
+        concurrency_key, concurrency_limit, dedupe_key, dedupe_window_seconds: See `app.domain.run_limits`.
+        debounce_seconds, debounce_max_wait_seconds: See `app.domain.debounce`.
         anchor_at: What DTSTART is for rules that carry none: the moment the schedule was set.
         next_run_at: Nominal time of the next occurrence; None while none is to come (manual, paused, ended).
         next_due_at: The same with jitter: when beat fires it.
@@ -51,6 +52,10 @@ class Task:
     timeout_seconds: int = 3600
     concurrency_key: str | None = None
     concurrency_limit: int = 1
+    dedupe_key: str | None = None
+    dedupe_window_seconds: int | None = None
+    debounce_seconds: int | None = None
+    debounce_max_wait_seconds: int | None = None
     overlap: Overlap = "skip"
     misfire: Misfire = "last"
     misfire_grace_seconds: int = 60

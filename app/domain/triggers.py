@@ -213,6 +213,10 @@ class TriggeredTask:
     concurrency_key: str | None = None
     concurrency_limit: int = 1
     depth: int = 0
+    dedupe_key: str | None = None
+    dedupe_window_seconds: int | None = None
+    debounce_seconds: int | None = None
+    debounce_max_wait_seconds: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

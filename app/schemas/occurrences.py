@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, Field
 
 from app.domain.clock import rfc3339
 from app.domain.paging import Page
-from app.domain.tasks import OccurrenceRecord
+from app.domain.tasks import OccurrenceRecord, Outcome
 from app.http.locale import speak
 from app.schemas.fields import Moment, Query, QueryMoment
 from app.services.explaining import Explanation
@@ -19,7 +19,7 @@ class OccurrenceRecordOut(BaseModel):
 
     nominal_at: Moment = Field(description="The time the schedule names")
     effective_at: Moment = Field(description="When it was due, with its jitter")
-    outcome: Literal["fired", "skipped_overlap", "skipped_misfire", "skipped_snooze", "dropped_limit"]
+    outcome: Outcome
     reason: str
     run_id: str | None
 

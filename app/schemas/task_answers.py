@@ -41,6 +41,10 @@ class TaskOut(BaseModel):
     overlap: Overlap
     concurrency_key: str | None
     concurrency_limit: int
+    dedupe_key: str | None
+    dedupe_window_seconds: int | None
+    debounce_seconds: int | None
+    debounce_max_wait_seconds: int | None
     misfire: Literal["last", "skip", "all"]
     misfire_grace_seconds: int
     catchup_window_seconds: int
@@ -137,9 +141,7 @@ def task_out(task: Task) -> dict[str, Any]:
         "backoff_strategy": task.backoff_strategy,
         "backoff_seconds": task.backoff_seconds,
         "timeout_seconds": task.timeout_seconds,
-        "overlap": task.overlap,
-        "concurrency_key": task.concurrency_key,
-        "concurrency_limit": task.concurrency_limit,
+        **_limits_out(task),
         "misfire": task.misfire,
         "misfire_grace_seconds": task.misfire_grace_seconds,
         "catchup_window_seconds": task.catchup_window_seconds,
@@ -160,6 +162,18 @@ def task_out(task: Task) -> dict[str, Any]:
         "snoozed_until": when(task.snoozed_until),
         "snooze_reason": task.snooze_reason,
         "description_text": described(task),
+    }
+
+
+def _limits_out(task: Task) -> dict[str, Any]:
+    return {
+        "overlap": task.overlap,
+        "concurrency_key": task.concurrency_key,
+        "concurrency_limit": task.concurrency_limit,
+        "dedupe_key": task.dedupe_key,
+        "dedupe_window_seconds": task.dedupe_window_seconds,
+        "debounce_seconds": task.debounce_seconds,
+        "debounce_max_wait_seconds": task.debounce_max_wait_seconds,
     }
 
 

@@ -85,6 +85,17 @@ class TaskFields(Body):
     concurrency_limit: Annotated[int, Field(ge=1, le=1000)] = Field(
         1, description="How many runs with the key may be at work at the same time"
     )
+    dedupe_key: Key | None = Field(
+        None,
+        description="A run with the key of one accepted within the window is not made; a template may be filled in",
+    )
+    dedupe_window_seconds: Annotated[int, Field(ge=1, le=31_536_000)] | None = None
+    debounce_seconds: Annotated[int, Field(ge=1, le=86_400)] | None = Field(
+        None, description="How long events must have stopped before they start a run, for the last of them"
+    )
+    debounce_max_wait_seconds: Annotated[int, Field(ge=1, le=604_800)] | None = Field(
+        None, description="After the first of such events it runs even if they do not stop"
+    )
     misfire: Literal["last", "skip", "all"] = "last"
     misfire_grace_seconds: Seconds = 60
     catchup_window_seconds: Annotated[int, Field(ge=0, le=31_536_000)] = 86_400

@@ -14,7 +14,7 @@ from app.domain.ports import RunQueue, UnitsOfWork
 from app.domain.runs import NewRun
 from app.domain.texts import t
 from app.services.ownership import may_change
-from app.services.run_requests import with_limits
+from app.services.run_requests import accepted_before, with_limits
 from ordinaut import Caller
 
 
@@ -63,7 +63,10 @@ class ChildRuns:
         prepared = self.prepared(task_id, params, caller=caller, key=key)
         origin = f"spawned:{key}"
         with self._units() as unit:
-            unit.runs.add([replace(prepared, origin=origin)], self._clock.now())
+            now = self._clock.now()
+            if (before := accepted_before(unit, prepared, now)) is not None:
+                return before.id
+            unit.runs.add([replace(prepared, origin=origin)], now)
             unit.after_commit(self._queue.ring)
             run = unit.runs.by_origin(origin)
         return prepared.id if run is None else run.id

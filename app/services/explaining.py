@@ -22,6 +22,7 @@ _SKIPS = {
     "skipped_overlap": t("It was skipped because an earlier run of the task had not ended"),
     "skipped_misfire": t("It was skipped because it could not be started in time"),
     "skipped_snooze": t("It was skipped because the task was snoozed"),
+    "deduped": t("It was not run because another one stands for it"),
     "dropped_limit": t("It was dropped because a limit was reached"),
 }
 

@@ -71,16 +71,17 @@ class Housekeeper:
     def purge(self) -> bool:
         """Delete a batch of runs that ended before the retention; whether there may be more. Occurrences stay.
 
-        Tokens that ran out, and calls that count against no limit any more, are forgotten with them.
+        Tokens and dedupe keys that ran out, and calls that count against no limit any more, are forgotten with them.
         """
         with self._units() as unit:
             now = self._clock.now()
             purged = unit.runs.purge(now - self._retention, PURGE_BATCH)
             unit.agents.forget(now - FORGET_AFTER)
             unit.tool_turns.tidy()
+            forgotten = unit.dedupe.purge(now, PURGE_BATCH)
         if purged:
             emit("run.purged", runs=purged)
-        return purged == PURGE_BATCH
+        return PURGE_BATCH in (purged, forgotten)
 
 
 class EventUpkeep:

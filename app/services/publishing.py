@@ -7,12 +7,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from app.domain.debounce import Quiet
+from app.domain.dedupe import deduped_reason
 from app.domain.event_store import EventStore
 from app.domain.events import Draft, Published, StoredEvent, event_document
 from app.domain.ids import new_id
 from app.domain.run_limits import MOST_UNENDED, taken
 from app.domain.runs import NewRun
 from app.domain.tasks import OccurrenceRecord
+from app.domain.texts import t
 from app.domain.triggers import Decision, TriggeredTask, TriggerIndex, decide
 from ordinaut import Event
 
@@ -84,7 +87,7 @@ class Publisher:
             for number, (draft, ids, before) in enumerate(zip(drafts, hits, earlier, strict=True))
             if before is None
         ]
-        started = _Starting(events, allotment.now, {task_id for *_, ids in news for task_id in ids})
+        started = Starting(events, allotment.now, {task_id for *_, ids in news for task_id in ids})
         made = {at: started.by(draft.at(at), started.meant(index, draft, ids)) for at, draft, ids in news}
         events.add([(at, draft, made[at].triggered) for at, draft, _ in news])
         started.write()
@@ -94,15 +97,15 @@ class Publisher:
         return [made[allotment.first + number] if before is None else before for number, before in enumerate(earlier)]
 
 
-class _Starting:
+class Starting:
     """The runs that a few events start; policies are kept as if the events had come one by one."""
 
     def __init__(self, events: EventStore, now: datetime, task_ids: set[str]) -> None:
         self._events = events
         self._now = now
         ordered = sorted(task_ids)
-        self._tasks = {task.id: task for task in events.triggered(ordered)}
-        limited_ids = [task.id for task in self._tasks.values() if task.overlap in MOST_UNENDED]
+        self.tasks = {task.id: task for task in events.triggered(ordered)}
+        limited_ids = [task.id for task in self.tasks.values() if task.overlap in MOST_UNENDED]
         self._busy = dict(events.busy(limited_ids))
         self._runs: list[NewRun] = []
         self._records: list[OccurrenceRecord] = []
@@ -110,40 +113,65 @@ class _Starting:
 
     def meant(self, index: TriggerIndex, draft: Draft, task_ids: Sequence[str]) -> list[str]:
         """Those that the event is for, once nobody can edit them any more: an edit may have come after the index."""
-        return [one for one in task_ids if one in self._tasks and index.still(self._tasks[one], draft)]
+        return [one for one in task_ids if one in self.tasks and index.still(self.tasks[one], draft)]
 
-    def by(self, event: Event, task_ids: Sequence[str]) -> Published:
-        """Decide about one event."""
+    def by(self, event: Event, task_ids: Sequence[str], *, quiet: bool = False) -> Published:
+        """Decide about one event; `quiet` says that the burst it stood for is over."""
         document = event_document(event) if task_ids else {}
         started: list[str] = []
         for task_id in task_ids:
-            task = self._tasks.get(task_id)
+            task = self.tasks.get(task_id)
             fired = self._fired.get(task_id, 0)
             if task is None or (task.max_runs is not None and task.fired_count + fired >= task.max_runs):
                 continue
-            busy = self._busy.get(task_id, 0)
+            waits = task.debounce_seconds is not None and not quiet
+            busy = 0 if waits else self._busy.get(task_id, 0)
             decision = decide(task, min(event.published_at, self._now), event.depth + 1, busy=busy)
             if decision is None:
                 continue
-            run = taken(_run(task, event, document, self._now), task) if decision.outcome == "fired" else None
-            if isinstance(run, NewRun):
-                self._runs.append(run)
-                self._busy[task_id] = busy + 1
-                self._fired[task_id] = fired + 1
+            if decision.outcome != "fired":
+                self._keep(task_id, event.published_at, decision)
+            elif waits:
+                self._hold(task, event)
+            elif self._start(task, event, document):
                 started.append(task_id)
-            elif run is not None:
-                decision = Decision("dropped_limit", run)
-            self._records.append(
-                OccurrenceRecord(
-                    task_id=task_id,
-                    nominal_at=event.published_at,
-                    effective_at=event.published_at,
-                    outcome=decision.outcome,
-                    reason=decision.reason,
-                    run_id=run.id if isinstance(run, NewRun) else None,
-                )
-            )
         return Published(event, tuple(started))
+
+    def _start(self, task: TriggeredTask, event: Event, document: dict[str, object]) -> bool:
+        """Make the run, unless a limit forbids it."""
+        run = taken(_run(task, event, document, self._now), task)
+        if not isinstance(run, NewRun):
+            self._keep(task.id, event.published_at, Decision("dropped_limit", run))
+            return False
+        earlier = self._events.accept(run, self._now)
+        if earlier is not None:
+            reason = deduped_reason(run.dedupe_window_seconds)
+            self._keep(task.id, event.published_at, Decision("deduped", reason), earlier)
+            return False
+        self._runs.append(run)
+        self._busy[task.id] = self._busy.get(task.id, 0) + 1
+        self._fired[task.id] = self._fired.get(task.id, 0) + 1
+        self._keep(task.id, event.published_at, Decision("fired"), run.id)
+        return True
+
+    def _hold(self, task: TriggeredTask, event: Event) -> None:
+        """Wait whether more such events come."""
+        quiet = Quiet(seconds=task.debounce_seconds or 0, most=task.debounce_max_wait_seconds)
+        before = self._events.hold(task.id, event, quiet, self._now)
+        if before is not None:
+            self._keep(task.id, before, Decision("deduped", t("A later event of the same burst stands for it")))
+
+    def _keep(self, task_id: str, at: datetime, decision: Decision, run_id: str | None = None) -> None:
+        self._records.append(
+            OccurrenceRecord(
+                task_id=task_id,
+                nominal_at=at,
+                effective_at=at,
+                outcome=decision.outcome,
+                reason=decision.reason,
+                run_id=run_id,
+            )
+        )
 
     def write(self) -> None:
         """Store everything that was decided."""
@@ -152,7 +180,7 @@ class _Starting:
             self._events.count_fired(sorted(self._fired.items()))
             completed = [
                 task.id
-                for task in self._tasks.values()
+                for task in self.tasks.values()
                 if task.max_runs is not None and task.fired_count + self._fired.get(task.id, 0) >= task.max_runs
             ]
             if completed:

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from app.domain.errors import Unprocessable
+from app.domain.errors import NotFound, Unprocessable
 from app.domain.events import next_depth
 from app.domain.ids import new_id
-from app.domain.run_limits import limited, unfilled
+from app.domain.ports import UnitOfWork
+from app.domain.run_limits import Unfilled, limited
 from app.domain.runs import NewRun, Run
 from app.domain.tasks import Task
-from app.domain.templates import TemplateError
 from app.domain.texts import t
 
 
@@ -56,8 +56,22 @@ def with_limits(run: NewRun, task: Task) -> NewRun:
     """
     try:
         return limited(run, task)
-    except TemplateError as error:
-        raise Unprocessable(unfilled(error), field="params") from None
+    except Unfilled as error:
+        raise Unprocessable(error.message, field="params") from None
+
+
+def accepted_before(unit: UnitOfWork, run: NewRun, now: datetime) -> Run | None:
+    """The run that was accepted under the dedupe key of this one, if its window is not over; else the key is taken."""
+    earlier = unit.dedupe.accept(run, now)
+    if earlier is None:
+        return None
+    try:
+        return unit.runs.get(earlier)
+    except NotFound:
+        # Its record has been removed since: there is nothing to answer with.
+        unit.dedupe.release(run.task_id, earlier)
+        unit.dedupe.accept(run, now)
+        return None
 
 
 def same_wish(earlier: Run, wish: RunRequest) -> Run:

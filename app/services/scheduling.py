@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 from app.domain.clock import Clock
+from app.domain.dedupe import deduped_reason
+from app.domain.errors import Unavailable
 from app.domain.ids import new_id
 from app.domain.next_run import aimed_at
 from app.domain.occurrences import Verdict, judge
@@ -61,13 +65,12 @@ class SchedulingService:
         """One bounded batch of due tasks, in one transaction."""
         with self._units() as unit:
             telling = self._herald.opened(unit, "task.completed")
-            verdicts = self._judged(unit, now)
+            entrance = _Entrance(unit, now)
+            verdicts = self._judged(unit, now, entrance)
             tasks = {verdict.task.id: verdict.task for verdict in verdicts}
             # An edited schedule may come upon a moment that has its row already: that one has been dealt with.
-            made = [_made(verdict.task, record) for verdict in verdicts for record in verdict.records]
-            records = unit.tasks.add_occurrences([record for record, _ in made])
-            news = {record.run_id for record in records}
-            runs = [run for _, run in made if run is not None and run.id in news]
+            records = unit.tasks.add_occurrences([record for verdict in verdicts for record in verdict.records])
+            runs = entrance.runs(records)
             unit.runs.add(runs, now)
             unit.tasks.advance(list(tasks.values()))
             for task in tasks.values():
@@ -79,7 +82,7 @@ class SchedulingService:
             emit("occurrence.decided", record=record, at=now)
         return 0.0
 
-    def _judged(self, unit: UnitOfWork, now: datetime) -> list[Verdict]:
+    def _judged(self, unit: UnitOfWork, now: datetime, entrance: _Entrance) -> list[Verdict]:
         due = unit.tasks.due(now, BATCH)
         busy = unit.runs.busy_tasks([task.id for task in due if task.overlap in MOST_UNENDED])
         verdicts: list[Verdict] = []
@@ -88,7 +91,10 @@ class SchedulingService:
             if handled >= MOST:
                 break  # the others stay due, and the next tick comes at once
             try:
-                verdicts.append(judge(task, now, busy=busy.get(task.id, 0)))
+                enter = partial(entrance.enter, task)
+                verdicts.append(judge(task, now, busy=busy.get(task.id, 0), enter=enter))
+            except Unavailable:
+                raise
             except Exception as error:  # noqa: BLE001 - such as a zone that has left the database: the others go on
                 emit("task.unreadable", task_id=task.id, error=error)
                 verdicts.append(Verdict(replace(aimed_at(task, None), status="paused"), ()))
@@ -96,14 +102,33 @@ class SchedulingService:
         return verdicts
 
 
-def _made(task: Task, record: OccurrenceRecord) -> tuple[OccurrenceRecord, NewRun | None]:
-    """The occurrence with the run that it becomes, if it becomes one."""
-    if record.outcome != "fired":
-        return record, None
-    run = taken(_new_run(task, record), task)
-    if isinstance(run, NewRun):
-        return replace(record, run_id=run.id), run
-    return replace(record, outcome="dropped_limit", reason=run), None
+class _Entrance:
+    """Makes the runs of occurrences that nothing else keeps from firing, as far as limits allow."""
+
+    def __init__(self, unit: UnitOfWork, now: datetime) -> None:
+        self._unit = unit
+        self._now = now
+        self._made: dict[str, NewRun] = {}
+
+    def enter(self, task: Task, record: OccurrenceRecord) -> OccurrenceRecord:
+        """The occurrence with its run, or with the reason why it has none."""
+        run = taken(_new_run(task, record), task)
+        if not isinstance(run, NewRun):
+            return replace(record, outcome="dropped_limit", reason=run)
+        earlier = self._unit.dedupe.accept(run, self._now)
+        if earlier is not None:
+            reason = deduped_reason(run.dedupe_window_seconds)
+            return replace(record, outcome="deduped", reason=reason, run_id=earlier)
+        self._made[run.id] = run
+        return replace(record, run_id=run.id)
+
+    def runs(self, records: Sequence[OccurrenceRecord]) -> list[NewRun]:
+        """Those of them whose occurrences are these; the others give their keys back."""
+        kept = [self._made.pop(record.run_id) for record in records if record.run_id in self._made]
+        for run in self._made.values():
+            if run.dedupe_key is not None:
+                self._unit.dedupe.release(run.task_id, run.id)
+        return kept
 
 
 def _new_run(task: Task, record: OccurrenceRecord) -> NewRun:

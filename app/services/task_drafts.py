@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,17 +21,11 @@ SCHEDULE = ("schedule_kind", "schedule_expr", "timezone")
 WINDOW = ("starts_at", "ends_at", "max_runs", "jitter_seconds")
 STATEFUL = ("status", "created_by")
 """What a full replacement keeps where it is left out, instead of going back to a default."""
+KEYS = ("concurrency_key", "concurrency_limit", "dedupe_key", "dedupe_window_seconds")
+BURSTS = ("debounce_seconds", "debounce_max_wait_seconds")
 EDITABLE = (
     *("title", "description", *SCHEDULE, "payload", *STATEFUL, "priority", "max_retries", "backoff_strategy"),
-    *(
-        "backoff_seconds",
-        "timeout_seconds",
-        "overlap",
-        "concurrency_key",
-        "concurrency_limit",
-        "misfire",
-        "misfire_grace_seconds",
-    ),
+    *("backoff_seconds", "timeout_seconds", "overlap", *KEYS, *BURSTS, "misfire", "misfire_grace_seconds"),
     *("catchup_window_seconds", "catchup_max", *WINDOW, "pause_after_failures", "tags"),
 )
 
@@ -184,8 +178,28 @@ def _check_window(task: Task, findings: _Findings) -> None:
 
 
 def _check_keys(task: Task, findings: _Findings) -> None:
-    if "concurrency_key" not in findings.fields:
-        findings.errors.extend(key_problems("concurrency_key", task.concurrency_key))
+    """Limits that cannot be kept, or do not go together; members that were refused already are not looked at."""
+    refused = findings.fields
+    problems = [*key_problems("concurrency_key", task.concurrency_key), *key_problems("dedupe_key", task.dedupe_key)]
+    problems += _lonely(task)
+    findings.errors.extend(one for one in problems if one.pointer[1:] not in refused)
+
+
+def _lonely(task: Task) -> Iterator[Problem]:
+    """Members that mean nothing without another one."""
+    if task.dedupe_key is not None and task.dedupe_window_seconds is None:
+        yield Problem("/dedupe_window_seconds", t("'dedupe_key' needs 'dedupe_window_seconds'"))
+    if task.dedupe_window_seconds is not None and task.dedupe_key is None:
+        yield Problem("/dedupe_key", t("'dedupe_window_seconds' needs 'dedupe_key'"))
+    quiet, most = task.debounce_seconds, task.debounce_max_wait_seconds
+    if quiet is not None and task.schedule_kind not in BY_EVENT:
+        yield Problem("/debounce_seconds", t("'debounce_seconds' is for tasks that events start"))
+    if most is not None and quiet is None:
+        yield Problem("/debounce_seconds", t("'debounce_max_wait_seconds' needs 'debounce_seconds'"))
+    if most is not None and quiet is not None and most < quiet:
+        yield Problem(
+            "/debounce_max_wait_seconds", t("'debounce_max_wait_seconds' must not be less than 'debounce_seconds'")
+        )
 
 
 def _since(task: Task, now: datetime) -> datetime:

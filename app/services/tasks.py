@@ -26,7 +26,7 @@ from app.services.explaining import Explanation, explained
 from app.services.lifecycle import Herald, Telling, check_may_hear, task_facts
 from app.services.ownership import check_owner_named, may_change, may_see, visible
 from app.services.run_requests import RunRequest as RunRequest
-from app.services.run_requests import by_hand, same_wish
+from app.services.run_requests import accepted_before, by_hand, same_wish
 from app.services.schedules import upcoming
 from app.services.task_drafts import STATEFUL, Draft, TaskDrafts, defaults
 from app.services.task_states import Change, snooze_end
@@ -229,7 +229,7 @@ class TaskService:
         """Queue a run by hand; paused and completed tasks run too.
 
         Returns:
-            The run, and whether it stood already under this key.
+            The run, and whether it stood already, under this key or under the task's dedupe key.
 
         Raises:
             NotFound, Forbidden; Conflict for a canceled task; InvalidInput for params too large or not JSON;
@@ -248,6 +248,8 @@ class TaskService:
                 return same_wish(earlier, wish), True
             now = self._clock.now()
             new = by_hand(task, wish, origin, request_id, now)
+            if (before := accepted_before(unit, new, now)) is not None:
+                return before, True
             unit.runs.add([new], now)
             unit.audit.add(entry(now, caller, "run.requested", new.id, Difference(after={"task_id": task_id})))
             unit.after_commit(self._queue.ring)

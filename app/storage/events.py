@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import orjson
 
 from app.domain.clock import from_micros
+from app.domain.debounce import Quiet
 from app.domain.events import (
     Allotment,
     Draft,
@@ -23,6 +25,8 @@ from app.domain.paging import Page
 from app.domain.runs import NewRun
 from app.domain.tasks import OccurrenceRecord
 from app.domain.triggers import TriggeredTask, TriggerRow
+from app.storage.debounce import SqlDebounceStore
+from app.storage.dedupe import SqlDedupeStore
 from app.storage.gates import Gates
 from app.storage.runs import new_row
 from app.storage.statements import NOW, Statements, bound, marks
@@ -40,10 +44,11 @@ MOST_TOPICS = 200
 _EVENT = "position, topic, data, source, depth"
 _TASK = (
     "id, title, definition_id, schedule_kind, schedule_expr, priority, max_retries, overlap, starts_at, ends_at,"
-    " snoozed_until, snooze_reason, max_runs, fired_count, concurrency_key, concurrency_limit, depth"
+    " snoozed_until, snooze_reason, max_runs, fired_count, concurrency_key, concurrency_limit, depth,"
+    " dedupe_key, dedupe_window_seconds, debounce_seconds, debounce_max_wait_seconds"
 )
 # Few tasks have a template to be filled in from their params.
-_PARAMS = "CASE WHEN concurrency_key IS NOT NULL THEN payload END"
+_PARAMS = "CASE WHEN concurrency_key IS NOT NULL OR dedupe_key IS NOT NULL THEN payload END"
 _RECORD = ("task_id", "nominal_at", "effective_at", "outcome", "reason", "run_id")
 
 
@@ -136,6 +141,14 @@ class SqlEventStore:
             " AS unended GROUP BY task_id"
         )
         return {row[0]: row[1] for row in self._sql.run(query, (*task_ids, *task_ids))}
+
+    def accept(self, run: NewRun, now: datetime) -> str | None:
+        """The id of an earlier run with the same dedupe key; else the key is this one's."""
+        return SqlDedupeStore(self._sql).accept(run, now)
+
+    def hold(self, task_id: str, event: Event, quiet: Quiet, now: datetime) -> datetime | None:
+        """Let the event wait for quiet; when the event whose place it takes was published."""
+        return SqlDebounceStore(self._sql).put(task_id, event, quiet, now)
 
     def start(self, runs: Sequence[NewRun], records: Sequence[OccurrenceRecord]) -> None:
         """Queue runs and write down what became of each event for each task; each `(task, event)` once."""

@@ -14,6 +14,8 @@ from app.storage.agents import SqlAgentStore
 from app.storage.approvals import SqlApprovalStore
 from app.storage.audit import SqlAuditStore
 from app.storage.backfills import SqlBackfillStore
+from app.storage.debounce import SqlDebounceStore
+from app.storage.dedupe import SqlDedupeStore
 from app.storage.engines import committing, translated
 from app.storage.events import SqlEventStore
 from app.storage.extension_loads import SqlLoadStore
@@ -40,6 +42,16 @@ class SqlUnitOfWork:
         self.audit = SqlAuditStore(connection, seal)
         self._connection = connection
         self.actions: list[Callable[[], None]] = []
+
+    @property
+    def dedupe(self) -> SqlDedupeStore:
+        """Keys under which runs were accepted."""
+        return SqlDedupeStore(ConnectionStatements(self._connection))
+
+    @property
+    def debounces(self) -> SqlDebounceStore:
+        """Bursts of events that wait for quiet."""
+        return SqlDebounceStore(ConnectionStatements(self._connection))
 
     @property
     def extension_work(self) -> SqlExtensionWorkStore:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from app.domain.clock import from_micros
+from app.domain.debounce import Quiet
 from app.domain.events import (
     Allotment,
     Draft,
@@ -98,6 +99,12 @@ class MemoryEventStore:
 
     def busy(self, task_ids: Sequence[str]) -> dict[str, int]:
         return self._unit.runs.busy_tasks(task_ids)
+
+    def accept(self, run: NewRun, now: datetime) -> str | None:
+        return self._unit.dedupe.accept(run, now)
+
+    def hold(self, task_id: str, event: Event, quiet: Quiet, now: datetime) -> datetime | None:
+        return self._unit.debounces.put(task_id, event, quiet, now)
 
     def start(self, runs: Sequence[NewRun], records: Sequence[OccurrenceRecord]) -> None:
         for run in runs:

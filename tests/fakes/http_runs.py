@@ -15,7 +15,8 @@ from app.domain.runs import Record, Run, RunFilter, RunStats, RunStatus
 from app.services.runs import State
 from tests.fakes.access import AccessRows, MemoryAuditStore
 from tests.fakes.events import MemoryEventStore
-from tests.fakes.stores import MemoryWaitStore, Rows
+from tests.fakes.stores import Rows
+from tests.fakes.waits import MemoryWaitStore
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -17,9 +16,11 @@ from app.domain.execution import Line
 from app.domain.paging import Page
 from app.domain.runs import ACTIVE, ENDED, NewRun, Record, Run, RunFilter, RunStats
 from app.domain.tasks import Definition, OccurrenceRecord, Task, TaskFilter
-from app.domain.waits import OpenWait, Resolution, of_child
+from app.domain.waits import OpenWait
 from tests.fakes.access import AccessRows, AccessUnit
 from tests.fakes.events import EventRows, MemoryEventStore
+from tests.fakes.limits import LimitRows, MemoryDebounceStore, MemoryDedupeStore
+from tests.fakes.waits import MemoryWaitStore
 
 T = TypeVar("T")
 
@@ -37,6 +38,7 @@ class Rows:
     waits: dict[str, OpenWait] = field(default_factory=dict)
     events: EventRows = field(default_factory=EventRows)
     access: AccessRows = field(default_factory=AccessRows)
+    limits: LimitRows = field(default_factory=LimitRows)
 
     def copied(self) -> Rows:
         """The same rows in containers of their own."""
@@ -51,6 +53,7 @@ class Rows:
             waits=dict(self.waits),
             events=self.events.copied(),
             access=self.access.copied(),
+            limits=self.limits.copied(),
         )
 
 
@@ -316,46 +319,6 @@ def _queued(new: NewRun, title: str, now: datetime) -> Run:
     )
 
 
-class MemoryWaitStore:
-    """See `app.domain.ports.WaitStore`."""
-
-    def __init__(self, rows: Rows) -> None:
-        self._rows = rows
-
-    def resolve(self, wait_id: str, resolution: Resolution) -> bool:
-        wait = self._rows.waits.pop(wait_id, None)
-        if wait is None:
-            return False
-        self._rows.runs[wait.run_id] = replace(self._rows.runs[wait.run_id], status="queued")
-        return True
-
-    def drop(self, run_id: str) -> None:
-        self._rows.waits = {key: one for key, one in self._rows.waits.items() if one.run_id != run_id}
-
-    def ended_unseen(self, run_id: str, status: str, error: Mapping[str, Any] | None) -> None:
-        for wait in [one for one in self._rows.waits.values() if one.child_run_id == run_id]:
-            self.resolve(wait.id, of_child(run_id, status, None, error))
-
-    def get(self, wait_id: str) -> OpenWait | None:
-        return self._rows.waits.get(wait_id)
-
-    def of_run(self, run_id: str) -> OpenWait | None:
-        return next((one for one in self._rows.waits.values() if one.run_id == run_id), None)
-
-    def next_due_at(self) -> int | None:
-        return min((one.due_at for one in self._rows.waits.values() if one.due_at is not None), default=None)
-
-    def due(self, limit: int) -> list[OpenWait]:
-        now = time.time_ns() // 1000
-        return [one for one in self._rows.waits.values() if one.due_at is not None and one.due_at <= now][:limit]
-
-    def lost(self, limit: int) -> list[tuple[str, Resolution]]:
-        return []
-
-    def orphans(self, limit: int) -> list[str]:
-        return []
-
-
 class MemoryUnitOfWork(AccessUnit):
     """See `app.domain.ports.UnitOfWork`."""
 
@@ -365,6 +328,8 @@ class MemoryUnitOfWork(AccessUnit):
         self.runs = MemoryRunStore(rows)
         self.waits = MemoryWaitStore(rows)
         self.events = MemoryEventStore(self, rows)
+        self.dedupe = MemoryDedupeStore(rows.limits)
+        self.debounces = MemoryDebounceStore(rows.limits)
         self.actions: list[Callable[[], None]] = []
 
     def after_commit(self, action: Callable[[], None]) -> None:

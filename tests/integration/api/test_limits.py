@@ -35,10 +35,20 @@ def wake(api: Api) -> None:
 
 
 def test_the_fields_are_kept_and_answered(api: Api) -> None:
-    task = api.task(overlap="queue_all", concurrency_key="api-${params.name}", concurrency_limit=3)
+    fields = {
+        "overlap": "queue_all",
+        "concurrency_key": "api-${params.name}",
+        "concurrency_limit": 3,
+        "dedupe_key": "${event.payload.order}",
+        "dedupe_window_seconds": 60,
+        "debounce_seconds": 5,
+        "debounce_max_wait_seconds": 30,
+    }
+    task = api.task(schedule_kind="event", schedule_expr="shop.paid", **fields)
     shown = api.get(f"/tasks/{task['id']}")
-    members = ("overlap", "concurrency_key", "concurrency_limit")
-    assert [shown[name] for name in members] == ["queue_all", "api-${params.name}", 3]
+    assert {name: shown[name] for name in fields} == fields
+    cleared = api.send("PATCH", f"/tasks/{task['id']}", json=dict.fromkeys([*fields][3:])).get_json()
+    assert [cleared[name] for name in [*fields][3:]] == [None] * 4
 
 
 @pytest.mark.parametrize(
@@ -49,6 +59,8 @@ def test_the_fields_are_kept_and_answered(api: Api) -> None:
         ({"concurrency_key": ""}, "concurrency_key"),
         ({"concurrency_limit": 0}, "concurrency_limit"),
         ({"concurrency_limit": 1001}, "concurrency_limit"),
+        ({"dedupe_key": "a"}, "dedupe_window_seconds"),
+        ({"debounce_seconds": 5}, "debounce_seconds"),
     ],
 )
 def test_what_makes_no_limit_is_refused_by_name(api: Api, fields: dict[str, Any], field: str) -> None:
@@ -78,6 +90,27 @@ def test_an_event_without_the_key_leaves_a_row(api: Api) -> None:
     refused, fired = api.get(f"/tasks/{task['id']}/occurrences")["items"]
     assert (fired["outcome"], refused["outcome"], refused["run_id"]) == ("fired", "dropped_limit", None)
     assert refused["reason"].startswith("'concurrency_key' cannot be filled in")
+
+
+def test_a_run_with_the_key_of_an_earlier_one_is_that_one(api: Api) -> None:
+    task = api.task(dedupe_key="${params.day}", dedupe_window_seconds=60)
+    asked = [
+        api.post(f"/tasks/{task['id']}/run_now", {"params": {"day": day}}, expect=202) for day in ("mon", "tue", "mon")
+    ]
+    assert [one["deduplicated"] for one in asked] == [False, False, True]
+    assert asked[2]["run_id"] == asked[0]["run_id"]
+    assert len(api.get(f"/runs?task_id={task['id']}")["items"]) == 2
+
+
+def test_a_burst_is_told_in_words(api: Api) -> None:
+    task = api.task(schedule_kind="event", schedule_expr="shop.paid", debounce_seconds=60)
+    for _ in range(2):
+        details = api.post("/events", {"topic": "shop.paid", "payload": {}}, expect=202)["details"]
+        assert details["triggered_tasks"] == []
+    (record,) = api.get(f"/tasks/{task['id']}/occurrences")["items"]
+    assert record["outcome"] == "deduped"
+    why = api.get(f"/tasks/{task['id']}/why?at={record['nominal_at']}")["answer"]
+    assert why.endswith("another one stands for it: A later event of the same burst stands for it.")
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from app.domain.run_limits import LONGEST_KEY, crowded, key_problems, limited, taken
+from app.domain.run_limits import LONGEST_KEY, Unfilled, crowded, key_problems, limited, taken
 from app.domain.runs import NewRun
-from app.domain.templates import TemplateError
 from tests.fakes.rows import MOMENT, a_run, a_task
 
 
@@ -62,6 +61,11 @@ def test_the_limit_comes_with_the_key() -> None:
     assert made({"concurrency_key": "api", "concurrency_limit": 7}).concurrency_limit == 7
 
 
+def test_a_dedupe_key_comes_with_its_window() -> None:
+    run = made({"dedupe_key": "${run.trigger}", "dedupe_window_seconds": 60})
+    assert (run.dedupe_key, run.dedupe_window_seconds) == ("manual", 60)
+
+
 def test_long_keys_are_told_apart_by_their_end() -> None:
     one, other = (made({"concurrency_key": "${params.k}"}, params={"k": "x" * 500 + end}) for end in "ab")
     assert one.concurrency_key != other.concurrency_key
@@ -70,7 +74,7 @@ def test_long_keys_are_told_apart_by_their_end() -> None:
 
 def test_a_key_that_cannot_be_filled_in_is_no_run() -> None:
     task = a_task(concurrency_key="${event.payload.user}")
-    with pytest.raises(TemplateError):
+    with pytest.raises(Unfilled):
         limited(a_run(task), task)
     reason = taken(a_run(task), task)
     assert isinstance(reason, str) and reason.startswith("'concurrency_key' cannot be filled in: ")

@@ -64,6 +64,9 @@ def pointers(body: TaskFields) -> list[str]:
         ({"backoff_strategy": "none"}, "/backoff_strategy"),
         ({"overlap": "queue_some"}, "/overlap"),
         ({"concurrency_limit": 0}, "/concurrency_limit"),
+        ({"dedupe_window_seconds": 0}, "/dedupe_window_seconds"),
+        ({"debounce_seconds": 0}, "/debounce_seconds"),
+        ({"debounce_max_wait_seconds": 604_801}, "/debounce_max_wait_seconds"),
         ({"concurrency_limit": 1001}, "/concurrency_limit"),
         ({"concurrency_key": ""}, "/concurrency_key"),
         ({"concurrency_key": "x" * 501}, "/concurrency_key"),
@@ -112,7 +115,6 @@ def pointers(body: TaskFields) -> list[str]:
         ({"id": "x"}, "/id"),
         ({"version": 1}, "/version"),
         ({"created_at": "2026-11-24T08:30:00Z"}, "/created_at"),
-        ({"dedupe_key": "x"}, "/dedupe_key"),
         ({"external_id": "x"}, "/external_id"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -12,6 +13,8 @@ from app.domain.clock import SystemClock
 from app.services import maintenance
 from app.services.maintenance import PURGE_BATCH, Housekeeper, TaskPauser
 from tests.fakes.hands import Bell
+from tests.fakes.limits import LimitRows, MemoryDedupeStore
+from tests.fakes.rows import a_run, a_task
 
 
 class Store:
@@ -20,6 +23,7 @@ class Store:
     def __init__(self, *, old: int = 0, lost: int = 0, outcomes: tuple[str, ...] = ()) -> None:
         self.old, self.lost, self.outcomes = old, lost, outcomes
         self.runs = self.agents = self.tool_turns = self
+        self.dedupe = MemoryDedupeStore(LimitRows())
 
     @contextmanager
     def __call__(self, *, read_only: bool = False) -> Iterator[Store]:
@@ -71,6 +75,17 @@ def test_purging_goes_on_while_batches_come_back_full(monkeypatch: pytest.Monkey
     for _ in range(3):
         keeper.look()
     assert store.old == 0
+
+
+def test_keys_that_have_run_out_are_forgotten_batch_by_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(maintenance, "PURGE_PAUSE_SECONDS", 0.0)
+    store, task, long_ago = Store(), a_task(), datetime(2020, 1, 1, tzinfo=UTC)
+    for number in range(PURGE_BATCH + 1):
+        store.dedupe.accept(a_run(task, dedupe_key=str(number), dedupe_window_seconds=1), long_ago)
+    keeper = housekeeper(store, Bell())
+    for _ in range(2):
+        keeper.look()
+    assert store.dedupe.purge(datetime.now(UTC), 1) == 0
 
 
 @pytest.mark.parametrize(

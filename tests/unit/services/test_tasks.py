@@ -85,6 +85,22 @@ def test_the_first_time_of_a_new_task(fields: dict[str, Any], status: str, next_
             },
             "/starts_at",
         ),
+        # limits
+        ({"concurrency_key": "${steps.a}"}, "/concurrency_key"),
+        ({"dedupe_key": "${steps.a}", "dedupe_window_seconds": 60}, "/dedupe_key"),
+        ({"dedupe_key": "a"}, "/dedupe_window_seconds"),
+        ({"dedupe_window_seconds": 60}, "/dedupe_key"),
+        ({"debounce_seconds": 5}, "/debounce_seconds"),
+        ({"schedule_kind": "event", "schedule_expr": "a.b", "debounce_max_wait_seconds": 5}, "/debounce_seconds"),
+        (
+            {
+                "schedule_kind": "event",
+                "schedule_expr": "a.b",
+                "debounce_seconds": 5,
+                "debounce_max_wait_seconds": 4,
+            },
+            "/debounce_max_wait_seconds",
+        ),
         # only the scheduler completes, only people cancel what exists
         ({"status": "completed"}, "/status"),
         ({"status": "canceled"}, "/status"),
