@@ -252,6 +252,39 @@ def test_no_race_lets_too_many_in(engine: Engine, units: SqlUnitsOfWork, limit: 
     assert set(seen) == {"api", "disk"} and max(seen.values()) <= limit
 
 
+def test_no_race_lets_two_runs_of_a_task_in_line_work(engine: Engine, units: SqlUnitsOfWork) -> None:
+    """Makers and workers at once, and each run goes before those that were made after it."""
+    tasks, most = [stored(units, a_task()) for _ in range(2)], Counter[str]()
+    done: list[Claimed] = []
+
+    def make(task: Task) -> None:
+        for _ in range(15):
+            queued(units, task, in_line=True)
+
+    def work(owner: str) -> None:
+        ledger = make_ledger(engine)
+        hand: Sequence[Claimed] = ()
+        while len(done) < 30:
+            hand = ledger.exchange(owner, settle=[ended(run) for run in hand], want=2).claimed
+            with engine.connect() as connection:
+                found = connection.execute(text(AT_WORK.replace("concurrency_key", "task_id"))).all()
+            for task_id, count in found:
+                most[task_id] = max(most[task_id], count)
+            done.extend(hand)
+        ledger.exchange(owner, settle=[ended(run) for run in hand])
+
+    threads = [threading.Thread(target=make, args=(task,)) for task in tasks]
+    threads += [threading.Thread(target=work, args=(f"w/{n}",)) for n in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for task in tasks:
+        mine = [run.id for run in done if run.task_id == task.id]
+        assert len(mine) == 15 and mine == sorted(mine)
+    assert set(most.values()) == {1}
+
+
 def test_old_runs_in_line_stay_ahead_of_new_ones(units: SqlUnitsOfWork, ledger: SqlRunLedger, task: Task) -> None:
     now = datetime.now(UTC)
     queued(units, task, concurrency_key="api")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.domain.next_run import aimed_at, described, due_at, effective_next, first_after
+from app.domain.next_run import aimed_at, delayed, described, due_at, effective_next, first_after
 from tests.fakes.rows import a_task
 
 DAY = datetime(2026, 11, 24, tzinfo=UTC)
@@ -54,6 +55,23 @@ def test_jitter_is_the_same_each_time_and_never_past_half_of_the_gap(jitter: int
     due = due_at(task, nominal, nominal + timedelta(microseconds=gap))
     assert due == due_at(task, nominal, nominal + timedelta(microseconds=gap))
     assert timedelta() <= due - nominal <= min(timedelta(seconds=jitter), timedelta(microseconds=gap) / 2)
+
+
+@given(
+    expr=st.sampled_from(["* * * * * *", "*/7 * * * *", "0 3 * * *", "30 2 * * 7", "0 0 L * *"]),
+    zone=st.sampled_from(["UTC", "Europe/Chisinau", "America/St_Johns", "Australia/Lord_Howe"]),
+    jitter=st.integers(1, 86_400),
+    start=st.integers(0, 366),
+)
+def test_jitter_keeps_the_order_of_any_schedule(expr: str, zone: str, jitter: int, start: int) -> None:
+    task = a_task(schedule_kind="cron", schedule_expr=expr, timezone=zone, jitter_seconds=jitter)
+    times = [first_after(task, NINE + timedelta(days=start))]
+    for _ in range(4):
+        times.append(first_after(task, times[-1] or NINE))
+    for nominal, following in pairwise(time for time in times if time is not None):
+        due = delayed(task, nominal)
+        assert nominal <= due <= nominal + timedelta(seconds=jitter)
+        assert due <= nominal + (following - nominal) / 2
 
 
 def test_jitter_differs_between_tasks_and_between_occurrences() -> None:
