@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from app.cli.apply import apply
 from app.cli.exits import INVALID
 from app.cli.remote.plain import one_line
 from app.cli.remote.session import Session, limited, patient, remote
@@ -30,6 +31,9 @@ file_option = click.option("-f", "--file", required=True, help="A YAML or JSON f
 @click.group()
 def task() -> None:
     """Look at tasks, make them, run them."""
+
+
+task.add_command(apply)
 
 
 @task.command("list")

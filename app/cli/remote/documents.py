@@ -35,13 +35,19 @@ class Document:
 
     def mistake(self, pointer: str, sentence: str) -> str:
         """The sentence with its file, line and pointer."""
+        return f"{self.where(pointer)}: {self.at + pointer or '/'}: {sentence}"
+
+    def where(self, pointer: str = "") -> str:
+        """File and line."""
         line = line_of(self.node, self.at + pointer)
-        return f"{self.file}{'' if line is None else f':{line}'}: {self.at + pointer or '/'}: {sentence}"
+        return self.file if line is None else f"{self.file}:{line}"
 
     def refused(self, error: Refused) -> Stopped:
         """What the server says of it, with the lines it says it of."""
         told = [self.mistake(str(one.get("pointer") or ""), problem_line(one)) for one in problems(error.body)]
-        return Stopped("\n".join([error.message.splitlines()[0], *told]), error.exit_code) if told else error
+        if not told:
+            return Stopped(f"{self.where()}: {error.message}", error.exit_code)
+        return Stopped("\n".join([error.message.splitlines()[0], *told]), error.exit_code)
 
     def part(self, name: str) -> Document:
         """A member of it."""

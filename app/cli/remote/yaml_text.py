@@ -15,6 +15,8 @@ _NULL = re.compile(r"(?:~|null|Null|NULL|)$")
 _BOOL = re.compile(r"(?:true|True|TRUE|false|False|FALSE)$")
 _INT = re.compile(r"[-+]?(?:0|[1-9][0-9]*)$")
 _FLOAT = re.compile(r"[-+]?(?:0|[1-9][0-9]*)(?:\.[0-9]+(?:[eE][-+]?[0-9]+)?|[eE][-+]?[0-9]+)$")
+_OTHER_BREAKS = re.compile("[\r\x85\u2028\u2029]")
+"""Breaks of lines to YAML 1.1, which would come back as `\\n` or a blank unless they are escaped."""
 _DIGITS = list("-+0123456789")
 
 
@@ -36,11 +38,15 @@ class Loader(yaml.SafeLoader):
 
 
 class Dumper(yaml.SafeDumper):
-    """Writes texts of several lines as blocks."""
+    """Writes YAML as people do: lists further in, texts of several lines as blocks."""
 
     def ignore_aliases(self, data: Any) -> bool:
         """Never an anchor: what is there twice is written twice."""
         return True
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        """Lists stand further in than the member that holds them."""
+        super().increase_indent(flow, False)
 
 
 for _tag, _pattern, _first in (
@@ -55,7 +61,8 @@ Dumper.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, _DIGITS)
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+    style = '"' if _OTHER_BREAKS.search(text) else "|" if "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
 def _int(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
