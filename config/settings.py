@@ -19,8 +19,9 @@ from config import parsers
 from config.access import ACCESS, AUTH, refuse_weak_access
 from config.client import CLIENT
 from config.extensions import EXTENSIONS
-from config.limits import LIMITS, LimitSettings
+from config.limits import LIMITS
 from config.parsers import SettingsError, mask_url, scrub
+from config.services import SERVICES, ServiceSettings
 from config.setting import Setting, Values
 
 __all__ = [
@@ -210,13 +211,14 @@ SETTINGS: tuple[Setting, ...] = (
         "The language of answers to clients whose Accept-Language names none of these.",
     ),
     *LIMITS,
+    *SERVICES,
     *EXTENSIONS,
     *CLIENT,
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Settings(LimitSettings):
+class Settings(ServiceSettings):
     """The settings of one installation, checked. Printing it shows no secrets."""
 
     dyno: str | None

@@ -13,6 +13,7 @@ from typing import Any, cast
 from app.domain.clock import SystemClock
 from app.tools.builtin import builtin_tools
 from app.tools.http_safety import PUBLIC_PORTS, HttpPolicy
+from app.tools.outside import outside_tools
 from app.tools.registry import ToolRegistry
 from app.tools.use_cases.catalog import use_case_tools
 from app.tools.use_cases.ports import UseCases
@@ -81,6 +82,16 @@ credentials, `Set-Cookie` among them, are masked; so are sent credentials that a
 Details of `unexpected_status`: `status`, `method`, `host`, `body_excerpt`, and `retry_after_seconds` when the
 service names it.
 """,
+    "email.send": (
+        "\nTo all recipients or to none; [more](email-and-llm.md#to-all-or-to-nobody). Errors: `not_configured`, "
+        "`invalid_arguments`, `connect_error`,"
+        "\n`timeout`, `tls_error`, `login_refused`, `recipients_refused`, `message_refused`, `stopped`.\n"
+    ),
+    "llm.complete": (
+        "\nThe service is the operator's; [more](email-and-llm.md). Errors: `not_configured`, `answer_unfit`, "
+        "`answer_refused`,"
+        "\n`invalid_arguments`, and those of `http.request`, told in the same words.\n"
+    ),
     "data.set": "\nErrors: `value_too_large`, `invalid_value` (not JSON); neither is tried again.\n",
     "data.transform": (
         "\nErrors: `invalid_arguments` (not an expression), `transform_failed` (a wrong type, or a limit of"
@@ -98,13 +109,16 @@ service names it.
 def render() -> str:
     """The whole page."""
     basic = ToolRegistry(
-        builtin_tools(
-            http_policy=HttpPolicy(),
-            create_task=_no_task,
-            publish=cast(Any, None),
-            children=cast(Any, None),
-            clock=SystemClock(),
-        )
+        [
+            *builtin_tools(
+                http_policy=HttpPolicy(),
+                create_task=_no_task,
+                publish=cast(Any, None),
+                children=cast(Any, None),
+                clock=SystemClock(),
+            ),
+            *outside_tools(),
+        ]
     )
     nobody = cast(Any, None)
     uses = use_case_tools(UseCases(tasks=nobody, runs=nobody, publish=nobody, tools=nobody))

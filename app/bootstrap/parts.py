@@ -49,8 +49,11 @@ from app.storage.database import Database
 from app.telemetry import attach
 from app.telemetry.lines import write_line
 from app.tools.builtin import builtin_tools
+from app.tools.email_server import MailServer
 from app.tools.forms import SchemaForms
 from app.tools.http_safety import HttpPolicy
+from app.tools.llm import LanguageModel
+from app.tools.outside import outside_tools
 from app.tools.registry import ToolRegistry
 from app.tools.use_cases.catalog import use_case_tools
 from app.tools.use_cases.ports import UseCases
@@ -167,9 +170,21 @@ def tasks_and_tools(
         children=children,
         clock=database.clock,
     )
-    for tool in builtin:
+    for tool in (*builtin, *outside_tools(mail=_mail_server(settings), model=_language_model(settings))):
         tools.add(tool)
     return tasks, tools
+
+
+def _mail_server(settings: Settings) -> MailServer | None:
+    if settings.smtp_url is None or settings.smtp_from is None:
+        return None
+    return MailServer.parse(settings.smtp_url, settings.smtp_from)
+
+
+def _language_model(settings: Settings) -> LanguageModel | None:
+    if settings.llm_base_url is None:
+        return None
+    return LanguageModel(url=settings.llm_base_url, key=settings.llm_api_key, model=settings.llm_model)
 
 
 def make_runs(database: Database, events: Events) -> RunService:

@@ -50,7 +50,7 @@ class Watch:
         return min(left, at_most)
 
 
-class _WatchedReader(io.RawIOBase):
+class WatchedReader(io.RawIOBase):
     """Reads a socket in short waits: a server sending a byte now and then cannot outlast the watch."""
 
     def __init__(self, sock: socket.socket, file: io.BufferedIOBase, watch: Callable[[], Watch]) -> None:
@@ -116,7 +116,7 @@ class PinnedConnection(http.client.HTTPConnection):
     def response_class(self, sock: socket.socket, *args: Any, **kwargs: Any) -> http.client.HTTPResponse:  # type: ignore[override]
         """What `getresponse` makes: a response that reads under the watch of the exchange under way."""
         response = http.client.HTTPResponse(sock, *args, **kwargs)
-        reader = _WatchedReader(sock, response.fp, lambda: self.watch)
+        reader = WatchedReader(sock, response.fp, lambda: self.watch)
         response.fp = cast(Any, io.BufferedReader(reader))
         return response
 

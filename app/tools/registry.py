@@ -8,16 +8,16 @@ from difflib import get_close_matches
 from threading import Lock
 from typing import Any
 
-from jsonschema_rs import Draft202012Validator, FancyRegexOptions, ReferencingError
+from jsonschema_rs import Draft202012Validator
 
 from app.domain.errors import NotFound, Problem
 from app.domain.texts import t
 from app.tools.argument_problems import problems_of
+from app.tools.json_schemas import compiled
 from ordinaut.tools import Tool
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*")
 _NAME_LENGTH = 128
-_BACKTRACK_LIMIT = 20_000
 
 Finder = Callable[[str | None], None]
 
@@ -121,12 +121,6 @@ def _compiled(tool: Tool) -> Draft202012Validator:
     if tool.schema.get("type") != "object":
         raise ValueError(t("The schema of {name} must say `type: object`", name=tool.name))
     try:
-        # Offline: a `$ref` of a stranger's schema must not make this process fetch anything.
-        return Draft202012Validator(
-            dict(tool.schema),
-            validate_formats=True,
-            offline=True,
-            pattern_options=FancyRegexOptions(backtrack_limit=_BACKTRACK_LIMIT),
-        )
-    except (ValueError, ReferencingError) as error:
+        return compiled(tool.schema)
+    except ValueError as error:
         raise ValueError(t("The schema of {name} is not usable: {error}", name=tool.name, error=error)) from error

@@ -16,6 +16,7 @@ from app.domain.runs import TRANSITIONS
 from app.http.errors import KINDS
 from app.tools.builtin import builtin_tools
 from app.tools.http_safety import HttpPolicy
+from app.tools.outside import outside_tools
 from config.settings import SETTINGS
 from ordinaut import Caller
 from scripts.render_api_doc import PAGE as API_PAGE
@@ -36,12 +37,15 @@ def _no_task(fields: dict[str, Any], *, caller: Caller, idempotency_key: str) ->
 
 TOOLS = [
     tool.name
-    for tool in builtin_tools(
-        http_policy=HttpPolicy(),
-        create_task=_no_task,
-        publish=cast(Any, None),
-        children=cast(Any, None),
-        clock=SystemClock(),
+    for tool in (
+        *builtin_tools(
+            http_policy=HttpPolicy(),
+            create_task=_no_task,
+            publish=cast(Any, None),
+            children=cast(Any, None),
+            clock=SystemClock(),
+        ),
+        *outside_tools(),
     )
 ]
 

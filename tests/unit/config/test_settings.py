@@ -71,6 +71,11 @@ def test_a_dyno_is_production_behind_one_proxy() -> None:
             "http_allowed_hosts",
             ("api.local:8443", "10.0.0.0/8:80", "[::1]:81"),
         ),
+        ("ORDINAUT_SMTP_URL", "smtp://u:p@h?starttls=1", "smtp_url", "smtp://u:p@h?starttls=1"),
+        # a password in the clear goes no further than this machine
+        ("ORDINAUT_SMTP_URL", "smtp://u:p@127.0.0.1:2525", "smtp_url", "smtp://u:p@127.0.0.1:2525"),
+        ("ORDINAUT_SMTP_FROM", "Robot <a@b.example>", "smtp_from", "Robot <a@b.example>"),
+        ("ORDINAUT_LLM_BASE_URL", "http://127.0.0.1:11434/v1/", "llm_base_url", "http://127.0.0.1:11434/v1"),
         ("ORDINAUT_RATE_LIMIT", "10 per 2 seconds;5/hour", "rate_limit", "10 per 2 seconds;5/hour"),
     ],
 )
@@ -112,6 +117,17 @@ REFUSED = [
     ({"DATABASE_URL": "postgresql://u:hunter2@h:port/d"}, "DATABASE_URL has to be"),
     ({"REDIS_URL": "http://:hunter2@h"}, "REDIS_URL has to be redis://"),
     ({"REDIS_URL": "redis://"}, "(it names no server)"),
+    # services outside
+    ({"ORDINAUT_SMTP_URL": "smtp://u:hunter2@h"}, "(a password needs smtps:// or ?starttls=1)"),
+    ({"ORDINAUT_SMTP_URL": "smtp://h?tls=hunter2"}, "(of options it knows starttls=1)"),
+    ({"ORDINAUT_SMTP_URL": "smtps://h?starttls=1"}, "(smtps:// is encrypted from the start)"),
+    ({"ORDINAUT_SMTP_URL": "smtp://u:hunter2@:25"}, "ORDINAUT_SMTP_URL has to be smtps://"),
+    ({"ORDINAUT_SMTP_URL": "mail.example"}, "ORDINAUT_SMTP_URL has to be smtps://"),
+    ({"ORDINAUT_SMTP_FROM": "Robot"}, "ORDINAUT_SMTP_FROM has to be an address"),
+    ({"ORDINAUT_SMTP_FROM": "Robot <a@b> c"}, "ORDINAUT_SMTP_FROM has to be an address"),
+    ({"ORDINAUT_LLM_BASE_URL": "https://u:hunter2@h/v1"}, "(the key goes into ORDINAUT_LLM_API_KEY)"),
+    ({"ORDINAUT_LLM_BASE_URL": "h/v1"}, "ORDINAUT_LLM_BASE_URL has to be an http or https URL"),
+    ({"ORDINAUT_LLM_API_KEY": "hunter2 two"}, "ORDINAUT_LLM_API_KEY has to be a key of visible"),
     # an open door has to be opened on purpose
     ({"HOST": "0.0.0.0"}, "HOST=0.0.0.0 lets others in and ORDINAUT_AUTH is not set. Set ORDINAUT_AUTH=jwt"),
     ({"HOST": "::"}, "HOST=:: lets others in"),
