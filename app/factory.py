@@ -11,6 +11,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app.blueprints import (
     agents,
+    approval_links,
     approvals,
     audit,
     auth,
@@ -63,6 +64,7 @@ BLUEPRINTS = (
     runs.bp,
     reruns.bp,
     approvals.bp,
+    approval_links.bp,
     bulk.bp,
     backfills.bp,
     events.bp,

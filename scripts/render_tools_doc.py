@@ -121,7 +121,7 @@ def render() -> str:
         ]
     )
     nobody = cast(Any, None)
-    uses = use_case_tools(UseCases(tasks=nobody, runs=nobody, publish=nobody, tools=nobody))
+    uses = use_case_tools(UseCases(tasks=nobody, runs=nobody, approvals=nobody, publish=nobody, tools=nobody))
     sections = [_INTRO, *map(_section, basic.all()), _USE_CASES, *map(_section, uses)]
     return "\n".join(sections)
 

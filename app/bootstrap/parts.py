@@ -11,7 +11,6 @@ from redis.exceptions import RedisError
 from app.bus.memory import MemoryBus
 from app.bus.redis_streams import RedisBus
 from app.domain.access import LOCAL
-from app.domain.clock import Clock
 from app.domain.event_store import EventBus
 from app.domain.metrics import MetricUnits
 from app.domain.ports import RunQueue
@@ -26,6 +25,7 @@ from app.realtime.events import EventHub
 from app.realtime.hub import Hub
 from app.services.access import AccessServices, audit_seal, make_access
 from app.services.announcing import Announcer
+from app.services.approval_links import ApprovalLinkService
 from app.services.approvals import ApprovalService
 from app.services.child_runs import ChildRuns
 from app.services.events import EventService
@@ -202,22 +202,47 @@ def make_approvals(database: Database, queue: RunQueue, events: Events) -> Appro
     )
 
 
+def make_approval_links(
+    settings: Settings,
+    database: Database,
+    events: Events,
+    approvals: ApprovalService,
+    callers: Callable[[str], Caller],
+) -> ApprovalLinkService:
+    return ApprovalLinkService(
+        units=database.units,
+        clock=database.clock,
+        herald=events.herald,
+        approvals=approvals,
+        keys=secret_keys(settings),
+        caller=callers,
+    )
+
+
 def make_tool_runs(database: Database, queue: RunQueue, events: Events) -> ToolRuns:
     """Runs, for the tools of a process that serves nobody by itself."""
     reruns = make_reruns(database, queue, events)
     return ToolRuns(runs=make_runs(database, events), reruns=reruns)
 
 
-def add_use_cases(tools: ToolRegistry, tasks: TaskService, runs: ToolRuns, events: EventService, clock: Clock) -> None:
+def make_tool_tasks(database: Database, tasks: TaskService) -> ToolTasks:
+    """Tasks and schedules, for tools."""
+    return ToolTasks(tasks=tasks, schedules=ScheduleService(clock=database.clock), clock=database.clock)
+
+
+def add_use_cases(
+    tools: ToolRegistry, tasks: ToolTasks, runs: ToolRuns, approvals: ApprovalService, events: EventService
+) -> None:
     """What people do through the API, pipelines and assistants do through tools."""
-    uses = UseCases(
-        tasks=ToolTasks(tasks=tasks, schedules=ScheduleService(clock=clock), clock=clock),
-        runs=runs,
-        publish=events.publish,
-        tools=tools,
-    )
+    uses = UseCases(tasks=tasks, runs=runs, approvals=approvals, publish=events.publish, tools=tools)
     for tool in use_case_tools(uses):
         tools.add(tool)
+
+
+def add_tool_uses(tools: ToolRegistry, tasks: TaskService, database: Database, queue: RunQueue, events: Events) -> None:
+    """The same in a process that serves nobody by itself."""
+    runs, approvals = make_tool_runs(database, queue, events), make_approvals(database, queue, events)
+    add_use_cases(tools, make_tool_tasks(database, tasks), runs, approvals, events.service)
 
 
 def make_turns(settings: Settings, database: Database, queue: RunQueue) -> ToolTurns:

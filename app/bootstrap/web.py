@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from app.bootstrap.parts import (
     add_use_cases,
     check_redis,
+    make_approval_links,
     make_approvals,
     make_doors,
     make_events,
@@ -15,6 +16,7 @@ from app.bootstrap.parts import (
     make_queue,
     make_reruns,
     make_runs,
+    make_tool_tasks,
     make_turns,
     open_access,
     open_database,
@@ -52,13 +54,16 @@ def build(settings: Settings) -> Container:
     tasks, tools = tasks_and_tools(settings, database, queue, events)
     runs, access = make_runs(database, events), open_access(settings, database)
     reruns = make_reruns(database, queue, events)
-    add_use_cases(tools, tasks, ToolRuns(runs=runs, reruns=reruns), events.service, database.clock)
+    approvals, callers = make_approvals(database, queue, events), owners(settings, access)
+    tool_runs = ToolRuns(runs=runs, reruns=reruns)
+    add_use_cases(tools, make_tool_tasks(database, tasks), tool_runs, approvals, events.service)
     services = Services(
         tasks=tasks,
         schedules=ScheduleService(clock=clock),
         runs=runs,
         reruns=reruns,
-        approvals=make_approvals(database, queue, events),
+        approvals=approvals,
+        approval_links=make_approval_links(settings, database, events, approvals, callers),
         backfills=BackfillService(units=database.units, clock=database.clock),
         bulk=BulkService(units=database.units, queue=queue, clock=database.clock, herald=events.herald),
         events=events.service,
@@ -74,7 +79,7 @@ def build(settings: Settings) -> Container:
         agents=access.agents,
         audit=access.audit,
         secrets=access.secrets,
-        hooks=make_hooks(settings, database, events, owners(settings, access)),
+        hooks=make_hooks(settings, database, events, callers),
         extension_work=ExtensionWorkService(units=database.units),
     )
     host = make_host(settings, make_doors(settings, tools, database, events, services.metrics), tools)

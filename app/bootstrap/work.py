@@ -12,12 +12,11 @@ from celery import Celery
 
 from app.bootstrap.parts import (
     Events,
-    add_use_cases,
+    add_tool_uses,
     make_doors,
     make_events,
     make_metrics,
     make_queue,
-    make_tool_runs,
     make_turns,
     open_access,
     open_database,
@@ -89,7 +88,7 @@ class WorkerParts:
         settings, database, queue = self.settings, database or self.database(), CeleryRunQueue(self.celery)
         events = make_events(settings, database, queue)
         tasks, tools = tasks_and_tools(settings, database, queue, events)
-        add_use_cases(tools, tasks, make_tool_runs(database, queue, events), events.service, database.clock)
+        add_tool_uses(tools, tasks, database, queue, events)
         database.ledger.witness = events.witness
         host = make_host(settings, make_doors(settings, tools, database, events, metrics), tools)
         host.load_having({Capability.TOOLS})
@@ -173,7 +172,7 @@ def extension_process(settings: Settings, lease: Lease, *, owner: str, parent: i
     database, queue, pace = open_database(settings), make_queue(settings), work_pace(settings)
     events = make_events(settings, database, queue)
     tasks, tools = tasks_and_tools(settings, database, queue, events)
-    add_use_cases(tools, tasks, make_tool_runs(database, queue, events), events.service, database.clock)
+    add_tool_uses(tools, tasks, database, queue, events)
     runner = Runner(events=StoredEvents(events.service), work=ExtensionWorkService(units=database.units))
     metrics = make_metrics(settings, database.units, "extension")
     metrics.start()

@@ -18,6 +18,7 @@ OF_EXTENSION: Final = "of_extension"
 """Of a route: what the routes of the extension that its address names take."""
 USE_SECRETS: Final = "secrets:use"
 READ_ALL: Final = "tasks:read:all"
+DECIDE: Final = "approvals:decide"
 
 SCOPES: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -34,7 +35,7 @@ SCOPES: Final[Mapping[str, str]] = MappingProxyType(
         "events:read": "read events",
         "webhooks:read": "see one's own webhooks, in and out, and what became of deliveries",
         "webhooks:manage": "create, change and delete one's own webhooks",
-        "approvals:decide": "answer approvals",
+        DECIDE: "answer approvals",
         "agents:read": "see agents and their API keys",
         "agents:create": "create agents",
         "agents:update": "change agents, give them new secrets and API keys",

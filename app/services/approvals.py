@@ -62,8 +62,6 @@ class ApprovalService:
             NotFound; Forbidden for those who are no approvers; Gone when the time is up; Conflict when it is decided
             or the run has ended; InvalidInput for an option that is not there or a form that does not fit.
         """
-        if issue := json_problem(decision.form):
-            raise InvalidInput.at("/form", joined(" ", ["'form'", issue]))
         with self._units() as unit:
             telling = self._herald.opened(unit, "approval.decided")
             approval = unit.approvals.get(approval_id)
@@ -74,6 +72,8 @@ class ApprovalService:
         self, unit: ApprovalUnit, approval: Approval, decision: Decision, caller: Caller, telling: Telling
     ) -> None:
         """The same inside a unit of work that has opened its telling; raises as `decide` does."""
+        if issue := json_problem(decision.form):
+            raise InvalidInput.at("/form", joined(" ", ["'form'", issue]))
         now = self._clock.now()
         check_decider(approval, caller)
         check_open(approval, now)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from app.services.agents import AgentService
+from app.services.approval_links import ApprovalLinkService
 from app.services.approvals import ApprovalService
 from app.services.audit import AuditService
 from app.services.auth import AuthService
@@ -33,6 +34,7 @@ class Services:
     reruns: RerunService
     bulk: BulkService
     approvals: ApprovalService
+    approval_links: ApprovalLinkService
     backfills: BackfillService
     events: EventService
     tools: ToolService

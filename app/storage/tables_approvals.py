@@ -39,3 +39,16 @@ approvals = Table(
     Index("ix_approvals_status", "status", "id"),
     Index("ix_approvals_task", "task_id", "id"),
 )
+
+approval_links = Table(
+    "approval_links",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("approval_id", Id, ForeignKey("approvals.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("agent_id", String(100), nullable=False),
+    Column("scopes", Document),
+    Column("option", String(50)),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("used_at", Instant),
+)

@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection
 
 from app.domain.audit_chain import Seal
 from app.storage.agents import SqlAgentStore
+from app.storage.approval_links import SqlApprovalLinkStore
 from app.storage.approvals import SqlApprovalStore
 from app.storage.audit import SqlAuditStore
 from app.storage.backfills import SqlBackfillStore
@@ -107,6 +108,11 @@ class SqlUnitOfWork:
     def approvals(self) -> SqlApprovalStore:
         """What runs ask of people."""
         return SqlApprovalStore(ConnectionStatements(self._connection))
+
+    @property
+    def approval_links(self) -> SqlApprovalLinkStore:
+        """Links by which people decide."""
+        return SqlApprovalLinkStore(self._connection)
 
     @property
     def events(self) -> SqlEventStore:

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
+from app.domain.approval_links import LinkWish
 from app.domain.approvals import Approval, ApprovalFilter, Decision
 from app.domain.clock import SystemClock
-from app.domain.errors import Conflict, Forbidden, Gone, InvalidInput, NotFound
+from app.domain.errors import Conflict, Forbidden, Gone, InvalidInput, NotFound, Unavailable
 from app.domain.runs import Run
+from app.services.approval_links import ApprovalLinkService
 from app.services.approvals import ApprovalService
 from app.services.lifecycle import Herald, RunWitness
 from app.services.publishing import Publisher, Triggers
@@ -266,3 +268,54 @@ def test_what_happens_to_it_is_told_where_somebody_durable_listens(world: World,
     time_is_up(engine)
     world.waker.look()
     assert topics(world.units) == ["approval.requested", "approval.decided", "approval.requested", "approval.expired"]
+
+
+def test_of_ten_who_use_a_link_at_once_one_does(world: World) -> None:
+    asked = world.ask()
+    links = ApprovalLinkService(
+        units=world.units, clock=SystemClock(), herald=world.herald, approvals=world.service, keys=["k" * 32],
+        caller=lambda _: BOB,
+    )  # fmt: skip
+    token, _ = links.make(asked.id, LinkWish(), caller=BOB)
+    refused: list[Exception] = []
+    ready = threading.Barrier(10)
+
+    def use() -> None:
+        ready.wait()
+        try:
+            links.decide(token, "approve", None, None)
+        except (Conflict, Gone) as error:
+            refused.append(error)
+
+    threads = [threading.Thread(target=use) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(refused) == 9
+    assert [action for _, action in audited(world.units)] == [
+        "approval.link_made", "approval.decided", "approval.link_used",
+    ]  # fmt: skip
+
+
+def test_a_link_ends_with_its_time_its_approval_or_its_key(world: World, engine: Engine) -> None:
+    asked = world.ask(timeout_seconds=60)
+    links = [
+        ApprovalLinkService(
+            units=world.units, clock=SystemClock(), herald=world.herald, approvals=world.service, keys=keys,
+            caller=lambda _: BOB,
+        )
+        for keys in (["a" * 32], ["b" * 32, "a" * 32], ["b" * 32], [])
+    ]  # fmt: skip
+    token, made = links[0].make(asked.id, LinkWish(seconds=600), caller=BOB)
+    assert made.expires_at == asked.expires_at
+    assert links[1].look(token).approval.id == asked.id  # the key before the newest still opens
+    for others in links[2:]:
+        with pytest.raises(NotFound):
+            others.look(token)
+    with pytest.raises(Unavailable):
+        links[3].make(asked.id, LinkWish(), caller=BOB)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE approval_links SET expires_at = 1"))
+    with pytest.raises(Gone):
+        links[0].look(token)

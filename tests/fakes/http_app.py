@@ -83,6 +83,7 @@ def make_app(world: World | None = None) -> Flask:
         reruns=nobody,
         bulk=nobody,
         approvals=nobody,
+        approval_links=nobody,
         backfills=nobody,
         hooks=nobody,
         runs=RunService(units=cast(Any, world.runs), clock=clock, hub=world.hub),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from app.tools.use_cases.approvals import approval_tools
 from app.tools.use_cases.events import event_tools
 from app.tools.use_cases.pipelines import pipeline_tools
 from app.tools.use_cases.ports import UseCases
@@ -23,4 +24,5 @@ def use_case_tools(uses: UseCases) -> list[Tool]:
         *pipeline_tools(uses),
         *tool_tools(uses),
         *event_tools(uses),
+        *approval_tools(uses),
     ]

@@ -7,6 +7,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from app.domain.approvals import Approval, ApprovalFilter, Decision
 from app.domain.journal import StepView
 from app.domain.paging import Page
 from app.domain.ports import Tools
@@ -127,6 +128,18 @@ class RunUses(Protocol):
         """A new run that repeats one that has ended, from a step on; without `start`, from what was not done."""
 
 
+class ApprovalUses(Protocol):
+    """Approvals, as tools deal with them; `app.services.approvals`."""
+
+    def page(self, where: ApprovalFilter, *, caller: Caller, limit: int, offset: int) -> Page[Approval]:
+        """Newest first."""
+
+    def get(self, approval_id: str, *, caller: Caller) -> Approval: ...
+
+    def decide(self, approval_id: str, decision: Decision, *, caller: Caller) -> Approval:
+        """Decide; the approval afterwards."""
+
+
 class Publish(Protocol):
     """Publishing an event; `EventService.publish`. Twice under one key gives one event."""
 
@@ -139,5 +152,6 @@ class UseCases:
 
     tasks: TaskUses
     runs: RunUses
+    approvals: ApprovalUses
     publish: Publish
     tools: Tools

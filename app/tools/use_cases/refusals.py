@@ -14,6 +14,7 @@ INVALID = "invalid_arguments"
 ADVICE: Mapping[str, str] = {
     "task_id": t("list_tasks gives the ids of the tasks there are"),
     "run_id": t("list_runs gives the ids of the runs there are"),
+    "approval_id": t("list_approvals gives the ids of the approvals there are"),
     "tool": t("list_tools gives the names of the tools there are"),
     "conflict": t("Look at its present state before asking again"),
     "precondition_failed": t("Read it again with get_task, then repeat the change with its version"),
@@ -85,6 +86,8 @@ def _renamed(text: str, head: str, place: str) -> str:
 def _refused(error: OrdinautError) -> ToolFailed:
     advice = ADVICE.get(error.code, "")
     if error.code == "not_found":
-        advice = next((ADVICE[name] for name in ("tool", "run_id", "task_id") if name in error.details), "")
+        advice = next(
+            (ADVICE[name] for name in ("approval_id", "tool", "run_id", "task_id") if name in error.details), ""
+        )
     message = joined("", [error.message, ". ", advice, "."] if advice else [error.message, "."])
     return ToolFailed(message, type=error.code, retryable=error.code == "unavailable", details=error.details)

@@ -82,3 +82,15 @@ def lasting(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> I
     folder = tmp_path_factory.mktemp("guarded")
     with serving(guarded_settings(databases.sqlite(folder / "ordinaut.db"), folder)) as api:
         yield Guarded(api)
+
+
+@pytest.fixture
+def ana(guarded: Guarded) -> dict[str, str]:
+    """She has tasks, and may decide."""
+    return guarded.new("ana", "tasks:create", "tasks:run", "runs:read", "approvals:decide", "tools:invoke")
+
+
+@pytest.fixture
+def bob(guarded: Guarded) -> dict[str, str]:
+    """He may decide, and nothing else."""
+    return guarded.new("bob", "approvals:decide")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from tests.integration.access.conftest import Guarded
 
 FORM = {"type": "object", "required": ["sum"], "properties": {"sum": {"type": "number"}}}
@@ -33,18 +31,6 @@ def approval(guarded: Guarded, run_id: str, headers: dict[str, str]) -> Any:
     """What the run asks."""
     (found,) = guarded.api.get(f"/approvals?run_id={run_id}", headers=headers)["items"]
     return found
-
-
-@pytest.fixture
-def ana(guarded: Guarded) -> dict[str, str]:
-    """She has tasks, and may decide."""
-    return guarded.new("ana", "tasks:create", "tasks:run", "runs:read", "approvals:decide", "tools:invoke")
-
-
-@pytest.fixture
-def bob(guarded: Guarded) -> dict[str, str]:
-    """He may decide, and nothing else."""
-    return guarded.new("bob", "approvals:decide")
 
 
 def test_a_run_goes_on_once_somebody_else_has_decided(
@@ -128,3 +114,24 @@ def test_the_founding_example_works(guarded: Guarded, ana: dict[str, str], bob: 
     guarded.api.post(f"/approvals/{one['id']}/decide", {"decision": "approve"}, headers=bob)
     guarded.api.work()
     assert guarded.api.get(f"/runs/{run_id}", headers=ana)["output"] == ["a", "b"]
+
+
+def test_assistants_decide_by_tools(guarded: Guarded, ana: dict[str, str]) -> None:
+    carl = guarded.new("carl", "approvals:decide", "tools:invoke")
+    run_id = asked(guarded, ana, data={"sum": 12}, form=FORM)
+
+    def call(tool: str, expect: int = 200, **arguments: Any) -> Any:
+        body = guarded.api.post(f"/tools/{tool}/invoke", {"arguments": arguments}, headers=carl, expect=expect)
+        return body.get("output", body)
+
+    (line,) = call("list_approvals")["approvals"]
+    assert (line["run_id"], line["status"], line["has_form"]) == (run_id, "pending", True)
+    one = line["approval_id"]
+    assert call("get_approval", approval_id=one)["approval"]["data"] == {"sum": 12}
+    refused = call("decide_approval", 422, approval_id=one, decision="approve")
+    assert refused["details"]["details"]["errors"][0]["field"] == "form.sum"
+    done = call("decide_approval", approval_id=one, decision="approve", form={"sum": 1}, comment="Fine")
+    assert done["approval"]["outcome"]["comment"] == "Fine"
+    assert call("list_approvals")["total"] == 0
+    assert call("list_approvals", status="decided")["total"] == 1
+    assert "list_approvals gives the ids" in call("get_approval", 422, approval_id="nothing")["message"]

@@ -90,6 +90,8 @@ def test_only_these_are_public(lasting: Guarded) -> None:
         "/agents/auth/refresh",
         f"/hooks/{NOBODY}",
         "/schemas/extension.json",
+        "/approvals/link",
+        "/approvals/link/form",
     }
 
 

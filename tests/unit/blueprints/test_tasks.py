@@ -41,6 +41,7 @@ def make_client(world: TaskWorld) -> Any:
         reruns=nobody,
         bulk=nobody,
         approvals=nobody,
+        approval_links=nobody,
         backfills=nobody,
         events=nobody,
         health=nobody,

@@ -134,12 +134,13 @@ NAMES = {
     *("create_task", "list_tasks", "get_task", "update_task", "pause_task", "resume_task", "snooze_task"),
     *("cancel_task", "run_task_now", "list_runs", "get_run", "wait_for_run", "cancel_run", "retry_run"),
     *("preview_schedule", "validate_pipeline", "list_tools", "get_tool", "publish_event"),
+    *("list_approvals", "get_approval", "decide_approval"),
 }
 
 
 def _catalogue() -> list[Tool]:
     nobody: Any = None
-    return use_case_tools(UseCases(tasks=nobody, runs=nobody, publish=nobody, tools=nobody))
+    return use_case_tools(UseCases(tasks=nobody, runs=nobody, approvals=nobody, publish=nobody, tools=nobody))
 
 
 def test_the_catalogue_is_whole() -> None:
