@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,6 +61,12 @@ class World:
     def decide(self, approval: Approval, option: str = "approve", caller: Caller = BOB, **more: Any) -> Approval:
         """Decide; the approval afterwards."""
         return self.service.decide(approval.id, Decision(option=option, **more), caller=caller)
+
+    def cancel(self, approval: Approval) -> None:
+        """Cancel the run that asks, as the API does."""
+        with self.units() as unit:
+            telling = self.herald.opened(unit, "run.canceled")
+            cancel_run(unit, unit.runs.get(approval.run_id), SystemClock().now(), telling)
 
     def on(self, approval: Approval) -> Run:
         """Let the worker go on; the run."""
@@ -190,9 +197,7 @@ def test_its_time_runs_out(world: World, engine: Engine, policy: str, status: st
 
 def test_a_canceled_run_takes_its_approval_along(world: World) -> None:
     asked = world.ask()
-    with world.units() as unit:
-        telling = world.herald.opened(unit, "run.canceled")
-        cancel_run(unit, unit.runs.get(asked.run_id), SystemClock().now(), telling)
+    world.cancel(asked)
     assert world.of_run(asked.run_id).status == "canceled"
     with pytest.raises(Conflict):
         world.decide(asked)
@@ -218,6 +223,17 @@ def test_each_item_of_a_list_asks_for_itself_side_by_side(world: World) -> None:
     world.hands.executor.drain()
     run = world.on(found[0])
     assert (run.status, [one["decision"] for one in run.output]) == ("succeeded", ["approve", "approve"])
+
+
+def test_the_parts_of_a_canceled_run_ask_no_more(world: World) -> None:
+    asks = step("ask", "pure.ask", foreach=[1, 2], max_parallel=2, **{"with": {"message": "Item ${item}"}})
+    (run_id,) = queued(world.units, stored(world.units, pipeline(asks)))
+    world.hands.executor.drain()
+    world.cancel(world.of_run(run_id))
+    world.waker.tidy()
+    with world.units(read_only=True) as unit:
+        found = unit.approvals.page(ApprovalFilter(run_id=run_id), limit=9, offset=0).items
+    assert [one.status for one in found] == ["canceled"] * 2
 
 
 @pytest.mark.parametrize(
@@ -319,3 +335,33 @@ def test_a_link_ends_with_its_time_its_approval_or_its_key(world: World, engine:
         connection.execute(text("UPDATE approval_links SET expires_at = 1"))
     with pytest.raises(Gone):
         links[0].look(token)
+
+
+def test_deciding_canceling_and_the_time_limit_at_once_leave_one_end(world: World, engine: Engine) -> None:
+    """All three want the wait: none waits for another for ever, and what stands fits together."""
+    for _ in range(5):
+        asked = world.ask(timeout_seconds=0.001, on_timeout="reject")
+        with engine.begin() as connection:  # late enough to be decided, and due for beat
+            connection.execute(text("UPDATE approvals SET expires_at = expires_at + 60000000"))
+        ready = threading.Barrier(3)
+        failed: list[Exception] = []
+        ways = [lambda one=asked: world.decide(one), world.waker.look, lambda one=asked: world.cancel(one)]
+        threads = [threading.Thread(target=_at_once, args=(ready, way, failed)) for way in ways]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+        assert not [error for error in failed if not isinstance(error, Conflict | Gone)]
+        ended, run = world.of_run(asked.run_id), world.on(asked)
+        assert ended.status != "pending"
+        assert (run.status == "canceled") or (ended.status in ("decided", "expired") and run.status == "succeeded")
+        with world.units(read_only=True) as unit:
+            assert unit.waits.of_run(asked.run_id) is None
+
+
+def _at_once(ready: threading.Barrier, way: Callable[[], object], failed: list[Exception]) -> None:
+    ready.wait()
+    try:
+        way()
+    except Exception as error:  # noqa: BLE001 - the test looks at every one
+        failed.append(error)
