@@ -11,4 +11,5 @@ def create() -> Flask:
     """The application of this process's environment."""
     container = build(load())
     container.services.metrics.start()
+    container.watch.start()
     return create_app(container)

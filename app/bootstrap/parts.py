@@ -32,6 +32,7 @@ from app.services.events import EventService
 from app.services.extension_loads import LoadBoard
 from app.services.extension_work import ExtensionWorkService
 from app.services.hooks import HookService
+from app.services.incidents import IncidentService
 from app.services.lifecycle import Herald, RunWitness
 from app.services.metrics import MetricsService, Process
 from app.services.publishing import Publisher, Triggers
@@ -219,10 +220,14 @@ def make_approval_links(
     )
 
 
+def make_incidents(database: Database, events: Events) -> IncidentService:
+    return IncidentService(units=database.units, clock=database.clock, herald=events.herald)
+
+
 def make_tool_runs(database: Database, queue: RunQueue, events: Events) -> ToolRuns:
     """Runs, for the tools of a process that serves nobody by itself."""
     reruns = make_reruns(database, queue, events)
-    return ToolRuns(runs=make_runs(database, events), reruns=reruns)
+    return ToolRuns(runs=make_runs(database, events), reruns=reruns, incidents=make_incidents(database, events))
 
 
 def make_tool_tasks(database: Database, tasks: TaskService) -> ToolTasks:

@@ -12,6 +12,7 @@ from app.bootstrap.parts import (
     make_doors,
     make_events,
     make_hooks,
+    make_incidents,
     make_metrics,
     make_queue,
     make_reruns,
@@ -31,6 +32,7 @@ from app.services.bulk import BulkService
 from app.services.catalog import Services
 from app.services.extension_work import ExtensionWorkService
 from app.services.health import HealthService
+from app.services.incidents import WEB_SECONDS, IncidentWatch
 from app.services.schedules import ScheduleService
 from app.services.tool_uses import ToolRuns
 from app.services.tools import ToolService
@@ -45,6 +47,7 @@ class Container:
     settings: Settings
     services: Services
     extensions: ExtensionHost
+    watch: IncidentWatch
 
 
 def build(settings: Settings) -> Container:
@@ -53,15 +56,16 @@ def build(settings: Settings) -> Container:
     events = make_events(settings, database, queue)
     tasks, tools = tasks_and_tools(settings, database, queue, events)
     runs, access = make_runs(database, events), open_access(settings, database)
-    reruns = make_reruns(database, queue, events)
+    reruns, incidents = make_reruns(database, queue, events), make_incidents(database, events)
     approvals, callers = make_approvals(database, queue, events), owners(settings, access)
-    tool_runs = ToolRuns(runs=runs, reruns=reruns)
+    tool_runs = ToolRuns(runs=runs, reruns=reruns, incidents=incidents)
     add_use_cases(tools, make_tool_tasks(database, tasks), tool_runs, approvals, events.service)
     services = Services(
         tasks=tasks,
         schedules=ScheduleService(clock=clock),
         runs=runs,
         reruns=reruns,
+        incidents=incidents,
         approvals=approvals,
         approval_links=make_approval_links(settings, database, events, approvals, callers),
         backfills=BackfillService(units=database.units, clock=database.clock),
@@ -83,4 +87,5 @@ def build(settings: Settings) -> Container:
         extension_work=ExtensionWorkService(units=database.units),
     )
     host = make_host(settings, make_doors(settings, tools, database, events, services.metrics), tools)
-    return Container(settings=settings, services=services, extensions=host)
+    watch = IncidentWatch(service=incidents, clock=database.clock, seconds=WEB_SECONDS)
+    return Container(settings=settings, services=services, extensions=host, watch=watch)

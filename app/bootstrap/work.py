@@ -15,6 +15,7 @@ from app.bootstrap.parts import (
     add_tool_uses,
     make_doors,
     make_events,
+    make_incidents,
     make_metrics,
     make_queue,
     make_turns,
@@ -41,6 +42,7 @@ from app.services.execution import Executor, Pace
 from app.services.extension_session import ExtensionSession
 from app.services.extension_work import ExtensionWorkService
 from app.services.gates import Gatekeeper
+from app.services.incidents import BEAT_SECONDS, IncidentWatch
 from app.services.maintenance import EventUpkeep, Housekeeper, TaskPauser
 from app.services.metrics import MetricsService
 from app.services.scheduling import SchedulingService
@@ -131,25 +133,13 @@ class WorkerParts:
         database.ledger.witness = events.witness
         database.ledger.on_lost = make_pauser(database, queue, events).lost
         scheduling = SchedulingService(units=database.units, queue=queue, clock=database.clock, herald=events.herald)
-        housekeeper = Housekeeper(
-            ledger=database.ledger,
-            units=database.units,
-            queue=queue,
-            clock=database.clock,
-            retention_days=self.settings.run_retention_days,
-            events=EventUpkeep(
-                units=database.units,
-                clock=database.clock,
-                retention_days=self.settings.event_retention_days,
-                relay=events.relay,
-            ),
-        )
-
+        housekeeper = _housekeeper(self.settings, database, queue, events)
         waker = Waker(units=database.units, queue=queue, clock=database.clock, herald=events.herald)
         feeder = BackfillFeeder(units=database.units, queue=queue, clock=database.clock)
         debouncer = Debouncer(units=database.units, queue=queue, clock=database.clock)
         gatekeeper = Gatekeeper(units=database.units, clock=database.clock, herald=events.herald)
         webhooks = WebhookUpkeep(units=database.units, clock=database.clock)
+        incidents = _incident_watch(self.settings, database, events)
         metrics = self.metrics("beat", database.units)
         metrics.start()
 
@@ -163,6 +153,7 @@ class WorkerParts:
                 waker.tidy()
                 housekeeper.look()
                 webhooks.look()
+                incidents.look()
 
         return tick
 
@@ -181,6 +172,32 @@ def extension_process(settings: Settings, lease: Lease, *, owner: str, parent: i
     guard = WorkGuard(session, seconds=pace.lease, drain=pace.drain, born_of=parent)
     announce = events.service.announce
     return WorkProcess(session=session, host=host, runner=runner, guard=guard, pace=pace, announce=announce)
+
+
+def _housekeeper(settings: Settings, database: Database, queue: RunQueue, events: Events) -> Housekeeper:
+    return Housekeeper(
+        ledger=database.ledger,
+        units=database.units,
+        queue=queue,
+        clock=database.clock,
+        retention_days=settings.run_retention_days,
+        events=EventUpkeep(
+            units=database.units,
+            clock=database.clock,
+            retention_days=settings.event_retention_days,
+            relay=events.relay,
+        ),
+    )
+
+
+def _incident_watch(settings: Settings, database: Database, events: Events) -> IncidentWatch:
+    """Beat's, which deletes the old ones as well."""
+    return IncidentWatch(
+        service=make_incidents(database, events),
+        clock=database.clock,
+        seconds=BEAT_SECONDS,
+        retention_days=settings.run_retention_days,
+    )
 
 
 def make_behalf(settings: Settings, access: AccessServices) -> Behalf:

@@ -130,6 +130,7 @@ QUEUE_WAIT = Family(
     buckets=_PATIENT,
 )
 QUEUE_DEPTH = Family(name="ordinaut_queue_depth", kind="gauge", help=t("Runs that could start now and have not"))
+INCIDENTS_OPEN = Family(name="ordinaut_incidents_open", kind="gauge", help=t("Expectations of tasks that do not hold"))
 WORKERS = Family(name="ordinaut_workers", kind="gauge", help=t("Workers that are alive"), combine="count")
 LAST_TICK = Family(
     name="ordinaut_beat_last_tick_timestamp_seconds",
@@ -177,6 +178,7 @@ FAMILIES: tuple[Family, ...] = (
     SCHEDULE_LAG,
     QUEUE_WAIT,
     QUEUE_DEPTH,
+    INCIDENTS_OPEN,
     WORKERS,
     LAST_TICK,
     BUILD_INFO,
@@ -206,6 +208,7 @@ class Measured:
     totals: Mapping[Series, float]
     reports: Sequence[Report]
     queue_depth: int
+    incidents_open: int = 0
 
 
 class MetricStore(Protocol):

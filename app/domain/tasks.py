@@ -28,6 +28,7 @@ class Task:
         payload: `{"params": object, "pipeline": [steps]}`, as the caller wrote it.
         concurrency_key, concurrency_limit, dedupe_key, dedupe_window_seconds: See `app.domain.run_limits`.
         debounce_seconds, debounce_max_wait_seconds: See `app.domain.debounce`.
+        expect, watched_since: See `app.domain.expectations`.
         anchor_at: What DTSTART is for rules that carry none: the moment the schedule was set.
         next_run_at: Nominal time of the next occurrence; None while none is to come (manual, paused, ended).
         next_due_at: The same with jitter: when beat fires it.
@@ -56,6 +57,8 @@ class Task:
     dedupe_window_seconds: int | None = None
     debounce_seconds: int | None = None
     debounce_max_wait_seconds: int | None = None
+    expect: Mapping[str, int] | None = None
+    watched_since: datetime | None = None
     overlap: Overlap = "skip"
     misfire: Misfire = "last"
     misfire_grace_seconds: int = 60

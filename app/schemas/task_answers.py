@@ -45,6 +45,7 @@ class TaskOut(BaseModel):
     dedupe_window_seconds: int | None
     debounce_seconds: int | None
     debounce_max_wait_seconds: int | None
+    expect: dict[str, int] | None = Field(description="Seconds", examples=[{"no_success_for": 86400}])
     misfire: Literal["last", "skip", "all"]
     misfire_grace_seconds: int
     catchup_window_seconds: int
@@ -174,6 +175,7 @@ def _limits_out(task: Task) -> dict[str, Any]:
         "dedupe_window_seconds": task.dedupe_window_seconds,
         "debounce_seconds": task.debounce_seconds,
         "debounce_max_wait_seconds": task.debounce_max_wait_seconds,
+        "expect": task.expect,
     }
 
 

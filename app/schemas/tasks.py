@@ -5,16 +5,20 @@ from __future__ import annotations
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
+    BeforeValidator,
     ConfigDict,
     Field,
     ModelWrapValidatorHandler,
     PrivateAttr,
     ValidationError,
+    WithJsonSchema,
     field_validator,
     model_validator,
 )
 from pydantic.config import JsonDict
 
+from app.domain.durations import PATTERN, seconds_of
+from app.domain.expectations import LONGEST_SECONDS
 from app.domain.json_size import json_problem
 from app.domain.tasks import Overlap, ScheduleKind, TaskFilter
 from app.domain.texts import joined, t
@@ -59,6 +63,47 @@ class PayloadIn(Body):
     pipeline: list[Any] = Field(default_factory=list, description="Steps in order; see /schemas/pipeline.json")
 
 
+def _length(value: Any) -> int:
+    seconds = seconds_of(value)
+    if seconds is None or not 1 <= seconds <= LONGEST_SECONDS:
+        raise ValueError(t("it must be a length of time from 1 second to 366 days, such as 900, 15m or PT15M"))
+    return seconds
+
+
+Length = Annotated[
+    int,
+    BeforeValidator(_length),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 1, "maximum": LONGEST_SECONDS},
+                {"type": "string", "pattern": PATTERN, "examples": ["15m"]},
+            ]
+        }
+    ),
+]
+
+
+class ExpectIn(Body):
+    """What a task is to do in time; an incident is opened when it does not. See docs/alerts.md."""
+
+    model_config = ConfigDict(**STRICT, json_schema_extra={"minProperties": 1, "examples": [{"start_within": "15m"}]})
+
+    start_within: Length | None = Field(None, description="How late a run may begin")
+    finish_within: Length | None = Field(None, description="How long after its scheduled time a run may end")
+    no_success_for: Length | None = Field(None, description="How long it may go without a success")
+
+    @model_validator(mode="after")
+    def _something(self) -> ExpectIn:
+        if not self.lengths():
+            raise ValueError(t("it names no expectation; send null to expect nothing"))
+        return self
+
+    def lengths(self) -> dict[str, int]:
+        """Kind -> seconds, of those that are given."""
+        return self.model_dump(exclude_none=True)
+
+
 class TaskFields(Body):
     """The members of a task that clients may set. What is wrong with them is kept, not raised.
 
@@ -96,6 +141,7 @@ class TaskFields(Body):
     debounce_max_wait_seconds: Annotated[int, Field(ge=1, le=604_800)] | None = Field(
         None, description="After the first of such events it runs even if they do not stop"
     )
+    expect: ExpectIn | None = Field(None, description="What it is to do in time")
     misfire: Literal["last", "skip", "all"] = "last"
     misfire_grace_seconds: Seconds = 60
     catchup_window_seconds: Annotated[int, Field(ge=0, le=31_536_000)] = 86_400
@@ -121,6 +167,8 @@ class TaskFields(Body):
         given = {name: getattr(self, name) for name in self.model_fields_set}
         if "payload" in given:
             given["payload"] = given["payload"].model_dump()
+        if given.get("expect") is not None:
+            given["expect"] = given["expect"].lengths()
         if "tags" in given:
             given["tags"] = tuple(given["tags"])
         if given.get("created_by", ...) is None:

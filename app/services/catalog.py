@@ -15,6 +15,7 @@ from app.services.events import EventService
 from app.services.extension_work import ExtensionWorkService
 from app.services.health import HealthService
 from app.services.hooks import HookService
+from app.services.incidents import IncidentService
 from app.services.metrics import MetricsService
 from app.services.reruns import RerunService
 from app.services.runs import RunService
@@ -46,3 +47,4 @@ class Services:
     secrets: SecretService
     metrics: MetricsService
     hooks: HookService
+    incidents: IncidentService

@@ -133,6 +133,7 @@ class MetricsService(ExtensionMeters):
         return {
             (metrics.DATABASE_UP.name, ()): 1,
             (metrics.QUEUE_DEPTH.name, ()): measured.queue_depth,
+            (metrics.INCIDENTS_OPEN.name, ()): measured.incidents_open,
             (metrics.WORKERS.name, ()): 0,
             **measured.totals,
             **combined(measured.reports),

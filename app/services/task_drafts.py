@@ -25,7 +25,7 @@ KEYS = ("concurrency_key", "concurrency_limit", "dedupe_key", "dedupe_window_sec
 BURSTS = ("debounce_seconds", "debounce_max_wait_seconds")
 EDITABLE = (
     *("title", "description", *SCHEDULE, "payload", *STATEFUL, "priority", "max_retries", "backoff_strategy"),
-    *("backoff_seconds", "timeout_seconds", "overlap", *KEYS, *BURSTS, "misfire", "misfire_grace_seconds"),
+    *("backoff_seconds", "timeout_seconds", "overlap", "expect", *KEYS, *BURSTS, "misfire", "misfire_grace_seconds"),
     *("catchup_window_seconds", "catchup_max", *WINDOW, "pause_after_failures", "tags"),
 )
 

@@ -12,6 +12,7 @@ from app.domain.access import limit_of
 from app.domain.clock import Clock, rfc3339
 from app.domain.errors import Conflict, InvalidInput, NotFound, PreconditionFailed, Problem
 from app.domain.events import next_depth
+from app.domain.expectations import watched_since
 from app.domain.ids import new_id
 from app.domain.json_size import json_problem
 from app.domain.paging import Page
@@ -313,7 +314,8 @@ class TaskService:
 
 
 def _added(unit: UnitOfWork, new: Task, telling: Telling, caller: Caller) -> Task:
-    task, definition = _defined(new, limit_of(caller))
+    watched = replace(new, watched_since=watched_since(None, new, new.created_at))
+    task, definition = _defined(watched, limit_of(caller))
     unit.tasks.add(task)
     unit.tasks.add_definition(definition)
     _triggers_changed(unit, task)
@@ -349,7 +351,8 @@ def _stored(unit: UnitOfWork, current: Task, changed: Task, caller: Caller) -> T
     """Save the next version, if anything differs, with a new definition if what runs do differs."""
     if changed == replace(current, updated_at=changed.updated_at):
         return current
-    task = replace(changed, version=current.version + 1)
+    since = watched_since(current, changed, changed.updated_at)
+    task = replace(changed, version=current.version + 1, watched_since=since)
     if definition_document(task) != definition_document(current):
         task, definition = _defined(task, _limit(unit, current, task, caller))
         unit.tasks.add_definition(definition)

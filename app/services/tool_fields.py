@@ -9,6 +9,7 @@ from hashlib import sha256
 from typing import Any
 
 from app.domain.errors import InvalidInput, Problem
+from app.domain.expectations import expectations
 from app.domain.json_size import json_problem
 from app.domain.texts import joined, t
 
@@ -94,4 +95,5 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "tags": _tags,
     "starts_at": lambda value: moment_at("starts_at", value),
     "ends_at": lambda value: moment_at("ends_at", value),
+    "expect": expectations,
 }

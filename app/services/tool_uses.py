@@ -13,6 +13,7 @@ from app.domain.reruns import FAILED, START, DefinitionChoice
 from app.domain.runs import Record, Run, RunFilter
 from app.domain.schedules import Occurrence
 from app.domain.tasks import Task, TaskFilter
+from app.services.incidents import IncidentService
 from app.services.reruns import RerunRequest, RerunService
 from app.services.runs import Cancelled, RunService, Waited
 from app.services.schedules import SchedulePreview, ScheduleService, ScheduleText, upcoming
@@ -90,9 +91,10 @@ class ToolTasks:
 
 
 class ToolRuns:
-    """What tools do with runs."""
+    """What tools do with runs, and see of what is wrong with them."""
 
-    def __init__(self, *, runs: RunService, reruns: RerunService) -> None:
+    def __init__(self, *, runs: RunService, reruns: RerunService, incidents: IncidentService) -> None:
+        self.incidents = incidents
         self._runs = runs
         self._reruns = reruns
 

@@ -7,13 +7,14 @@ from functools import cache
 from typing import Any
 
 import orjson
-from sqlalchemy import delete, select, text
+from sqlalchemy import delete, func, select, text
 from sqlalchemy.engine import Connection
 
 from app.domain.clock import SECOND
 from app.domain.metrics import Measured, Report, Series
 from app.storage.inserts import insert_into
 from app.storage.tables import OPEN
+from app.storage.tables_incidents import OPEN_INCIDENTS, incidents
 from app.storage.tables_metrics import metric_reports, metric_totals
 
 
@@ -44,6 +45,7 @@ _depth = {
     name: text(f"SELECT count(*) FROM runs WHERE {OPEN.text} AND available_at <= (SELECT {now})")
     for name, now in _NOW.items()
 }
+_open_incidents = select(func.count()).select_from(incidents).where(OPEN_INCIDENTS)
 _totals = select(metric_totals.c.name, metric_totals.c.labels, metric_totals.c.value)
 
 
@@ -80,7 +82,8 @@ class SqlMetricStore:
         rows = self._connection.execute(_reports[self._dialect])
         reports = [Report(process=name, gauges=_gauges(said), alive=bool(alive)) for name, said, alive in rows]
         depth = self._connection.execute(_depth[self._dialect]).scalar_one()
-        return Measured(totals=totals, reports=reports, queue_depth=depth)
+        late = self._connection.execute(_open_incidents).scalar_one()
+        return Measured(totals=totals, reports=reports, queue_depth=depth, incidents_open=late)
 
     def totals(self, names: Sequence[str]) -> dict[Series, float]:
         """The totals of the samples with these names."""

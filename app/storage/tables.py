@@ -31,17 +31,19 @@ metadata = MetaData(
 Id = String(36)
 
 
-def partial(name: str, *columns: str, where: TextClause) -> Index:
+def partial(name: str, *columns: str, where: TextClause, unique: bool = False) -> Index:
     """An index over some rows, on both databases.
 
     What PostgreSQL is to know of it is added by `migrations/env.py`: to say it here would load SQLAlchemy's half for
     PostgreSQL, which takes as long as Flask, into every process on SQLite.
     """
-    return Index(name, *columns, sqlite_where=where, info={"where": where})
+    return Index(name, *columns, unique=unique, sqlite_where=where, info={"where": where})
 
 
 TRIGGERS = text("status = 'active' AND schedule_kind IN ('event', 'condition')")
 """Tasks that events may start; as written, not bound, so that the partial index answers it."""
+WATCHED = text("expect IS NOT NULL AND watched_since IS NOT NULL")
+"""Tasks of which something is expected."""
 
 tasks = Table(
     "tasks",
@@ -66,6 +68,8 @@ tasks = Table(
     Column("dedupe_window_seconds", Integer),
     Column("debounce_seconds", Integer),
     Column("debounce_max_wait_seconds", Integer),
+    Column("expect", Document),
+    Column("watched_since", Instant),
     Column("misfire", String(16), nullable=False),
     Column("misfire_grace_seconds", Integer, nullable=False),
     Column("catchup_window_seconds", Integer, nullable=False),
@@ -91,6 +95,7 @@ tasks = Table(
     Column("depth", SmallInteger, nullable=False, server_default=text("0")),
     partial("ix_tasks_due", "next_due_at", where=text("next_due_at IS NOT NULL")),
     partial("ix_tasks_triggers", "schedule_kind", "id", where=TRIGGERS),
+    partial("ix_tasks_watched", "id", where=WATCHED),
     Index("ix_tasks_status", "status", "id"),
     Index("ix_tasks_created_by", "created_by", "id"),
 )

@@ -23,6 +23,7 @@ from app.storage.extension_loads import SqlLoadStore
 from app.storage.extension_work import SqlExtensionWorkStore
 from app.storage.gates import Gates
 from app.storage.hooks import SqlHookStore, SqlSigningSecretStore
+from app.storage.incidents import SqlIncidentStore
 from app.storage.metrics import SqlMetricStore
 from app.storage.runs import SqlRunStore
 from app.storage.secrets import SqlSecretStore
@@ -93,6 +94,11 @@ class SqlUnitOfWork:
     def signing_secrets(self) -> SqlSigningSecretStore:
         """What webhooks in both directions are signed with, encrypted."""
         return SqlSigningSecretStore(self._connection)
+
+    @property
+    def incidents(self) -> SqlIncidentStore:
+        """Expectations that did not hold."""
+        return SqlIncidentStore(self._connection)
 
     @property
     def waits(self) -> SqlWaitStore:

@@ -15,6 +15,7 @@ _LEVELS = {
     "run.purged": logging.INFO,
     "backfill.finished": logging.INFO,
     "event.trimmed": logging.INFO,
+    "incident.resolved": logging.INFO,
     "extension.loaded": logging.INFO,
     "extension.subscription_ended": logging.INFO,
     "extension.work_waiting": logging.WARNING,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol, get_args
 
 from app.domain.errors import InvalidInput
+from app.domain.expectations import KINDS
 from app.domain.tasks import BackoffStrategy, Misfire, Overlap, ScheduleKind
 from app.domain.texts import t
 from ordinaut.callers import Caller
@@ -74,6 +75,13 @@ TASK_FIELDS: dict[str, Any] = {
     "dedupe_window_seconds": _number(1, 31_536_000, None, "How long a `dedupe_key` keeps others off."),
     "debounce_seconds": _number(1, 86_400, None, "Events start a run once they have stopped for so long."),
     "debounce_max_wait_seconds": _number(1, 604_800, None, "It runs so long after the first of them at the latest."),
+    "expect": {
+        "type": ["object", "null"],
+        "additionalProperties": False,
+        "minProperties": 1,
+        "properties": {kind: {"type": ["integer", "string", "null"], "maxLength": 60} for kind in KINDS},
+        "description": "`start_within`, `finish_within`, `no_success_for`: seconds, or a text such as `15m`.",
+    },
     "misfire": {"enum": list(get_args(Misfire)), "default": "last", "description": "What of missed times."},
     "misfire_grace_seconds": _number(0, 86_400, 60, "Lateness that is not a misfire."),
     "catchup_window_seconds": _number(0, 31_536_000, 86_400, "How far back missed times are caught up."),

@@ -16,7 +16,7 @@ from tests.docs.examples import Example, differences, examples
 from tests.docs.instance import Instance
 from tests.servers import REPOSITORY
 
-PAGES = ("as-code", "cli", "events", "fan-out", "waiting")
+PAGES = ("alerts", "as-code", "cli", "events", "fan-out", "waiting")
 EVENT_ID = re.compile(r"\b\d{13}-\d+\b")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from app.tools.use_cases.approvals import approval_tools
 from app.tools.use_cases.events import event_tools
+from app.tools.use_cases.incidents import incident_tools
 from app.tools.use_cases.pipelines import pipeline_tools
 from app.tools.use_cases.ports import UseCases
 from app.tools.use_cases.runs import run_tools
@@ -25,4 +26,5 @@ def use_case_tools(uses: UseCases) -> list[Tool]:
         *tool_tools(uses),
         *event_tools(uses),
         *approval_tools(uses),
+        *incident_tools(uses),
     ]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from app.domain.approvals import Approval, ApprovalFilter, Decision
+from app.domain.incidents import Incident, IncidentFilter
 from app.domain.journal import StepView
 from app.domain.paging import Page
 from app.domain.ports import Tools
@@ -107,7 +108,10 @@ class TaskUses(Protocol):
 
 
 class RunUses(Protocol):
-    """Runs, as tools deal with them."""
+    """Runs, as tools deal with them, and what is wrong with them."""
+
+    @property
+    def incidents(self) -> IncidentUses: ...
 
     def get(self, run_id: str, *, caller: Caller) -> tuple[Run, Sequence[StepView]]: ...
 
@@ -138,6 +142,13 @@ class ApprovalUses(Protocol):
 
     def decide(self, approval_id: str, decision: Decision, *, caller: Caller) -> Approval:
         """Decide; the approval afterwards."""
+
+
+class IncidentUses(Protocol):
+    """Incidents, as tools look at them."""
+
+    def page(self, where: IncidentFilter, *, caller: Caller, limit: int, offset: int) -> Page[Incident]:
+        """Newest first."""
 
 
 class Publish(Protocol):

@@ -67,7 +67,9 @@ RUN: Mapping[str, Any] = {
     },
 }
 
-_INWARD = frozenset({"id", "anchor_at", "definition_id", "fired_count", "next_run_at", "next_due_at", "last_run_at"})
+_INWARD = frozenset(
+    {"id", "anchor_at", "definition_id", "fired_count", "next_run_at", "next_due_at", "last_run_at", "watched_since"}
+)
 _RUN_MEMBERS = (
     *("task_id", "task_title", "trigger", "status", "success", "attempt", "max_attempts", "nominal_at"),
     *("scheduled_for", "started_at", "finished_at", "error"),

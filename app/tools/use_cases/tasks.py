@@ -56,7 +56,16 @@ _PAYLOAD: Mapping[str, Any] = {
 _OTHERS: Mapping[str, Any] = {
     name: TASK_FIELDS[name]
     for name in (
-        *("description", "priority", "max_retries", "backoff_strategy", "timeout_seconds", "overlap", "misfire"),
+        *(
+            "description",
+            "priority",
+            "max_retries",
+            "backoff_strategy",
+            "timeout_seconds",
+            "overlap",
+            "expect",
+            "misfire",
+        ),
         *("starts_at", "ends_at", "max_runs", "tags"),
     )
 }

@@ -24,6 +24,7 @@ GROUPS = (
     "events",
     "extensions",
     "health",
+    "incidents",
     "pipelines",
     "runs",
     "schedules",

@@ -49,6 +49,7 @@ def make_client(world: TaskWorld) -> Any:
         agents=nobody,
         audit=nobody,
         secrets=nobody,
+        incidents=nobody,
         hooks=nobody,
         extension_work=nobody,
         metrics=metrics_of(),

@@ -133,7 +133,7 @@ def test_problems_stand_at_the_arguments_of_the_tool() -> None:
 NAMES = {
     *("create_task", "list_tasks", "get_task", "update_task", "pause_task", "resume_task", "snooze_task"),
     *("cancel_task", "run_task_now", "list_runs", "get_run", "wait_for_run", "cancel_run", "retry_run"),
-    *("preview_schedule", "validate_pipeline", "list_tools", "get_tool", "publish_event"),
+    *("preview_schedule", "validate_pipeline", "list_tools", "get_tool", "publish_event", "list_incidents"),
     *("list_approvals", "get_approval", "decide_approval"),
 }
 
