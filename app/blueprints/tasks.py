@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from hashlib import blake2b
 from typing import Any
 from uuid import UUID
@@ -43,12 +44,14 @@ from app.schemas.tasks import (
     TaskPatch,
     TaskReplace,
 )
+from app.services.task_upserts import Only
 from app.services.tasks import RunRequest
 
 bp = Blueprint("tasks", __name__)
 
 TAGS = ("tasks",)
 KEY_HEADER = "Idempotency-Key"
+EXTERNAL_ID_LENGTH = 200
 
 _written = Written(task_out)
 
@@ -134,6 +137,42 @@ def _changed(task_id: str, body: TaskFields, query: PreviewQuery, *, whole: bool
         return Answer(preview_out(tasks.preview_change(task_id, fields, caller=identity(), whole=whole, found=found)))
     change = tasks.replace if whole else tasks.patch
     return tagged(change(task_id, fields, caller=identity(), if_match=versions(), found=found))
+
+
+@bp.get("/tasks/by-external-id/<path:external_id>")
+@api(returns=TaskOut, tags=TAGS, errors=(404,), scope="tasks:read")
+def get_task_by_external_id(external_id: str) -> Answer:
+    """Get your task of that name."""
+    return tagged(services().task_upserts.get(external_id, caller=identity()))
+
+
+@bp.put("/tasks/by-external-id/<path:external_id>")
+@api(
+    body=TaskReplace,
+    query=PreviewQuery,
+    returns=TaskOut,
+    preview=TaskPreviewOut,
+    tags=TAGS,
+    also=(201,),
+    errors=(409, 412),
+    scope="tasks:update",
+)
+def put_task_by_external_id(external_id: str, body: TaskReplace, query: PreviewQuery) -> Answer:
+    """Make the task of that name, or replace it.
+
+    `external_id` is your own name for a task, 200 characters at most. The answer is 201 where it was made.
+    `If-None-Match: *` only makes, `If-Match` only replaces. To make one takes the scope `tasks:create` as well.
+    """
+    upserts = services().task_upserts
+    only = Only(versions=versions(), none=request.if_none_match.star_tag)
+    given: dict[str, Any] = {"caller": identity(), "only": only, "found": mistakes(body)}
+    if len(external_id) > EXTERNAL_ID_LENGTH:
+        raise InvalidInput.at("/external_id", t("'external_id' has more than 200 characters"))
+    if query.preview:
+        return Answer(preview_out(upserts.preview(external_id, body.fields(), **given)))
+    task, made = upserts.put(external_id, body.fields(), **given)
+    answer = tagged(task, {"Location": url_for("tasks.get_task", task_id=task.id)} if made else None)
+    return replace(answer, status=201) if made else answer
 
 
 @bp.delete("/tasks/<uuid:task_id>")

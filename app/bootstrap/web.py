@@ -34,6 +34,7 @@ from app.services.extension_work import ExtensionWorkService
 from app.services.health import HealthService
 from app.services.incidents import WEB_SECONDS, IncidentWatch
 from app.services.schedules import ScheduleService
+from app.services.task_upserts import TaskUpserts
 from app.services.tool_uses import ToolRuns
 from app.services.tools import ToolService
 from config.settings import Settings
@@ -62,6 +63,7 @@ def build(settings: Settings) -> Container:
     add_use_cases(tools, make_tool_tasks(database, tasks), tool_runs, approvals, events.service)
     services = Services(
         tasks=tasks,
+        task_upserts=TaskUpserts(units=database.units, tasks=tasks),
         schedules=ScheduleService(clock=clock),
         runs=runs,
         reruns=reruns,

@@ -43,10 +43,14 @@ class Tools(Protocol):
 class TaskStore(Protocol):
     """Tasks, their definitions and occurrences, inside a unit of work."""
 
-    def add(self, task: Task) -> None: ...
+    def add(self, task: Task) -> None:
+        """Store a new one; Conflict when its agent has another with the same external id."""
 
     def get(self, task_id: str, *, lock: bool = False) -> Task:
         """The task, or NotFound; `lock` holds its row until the unit ends."""
+
+    def by_external_id(self, created_by: str, external_id: str) -> Task | None:
+        """The agent's task of that name."""
 
     def save(self, task: Task) -> None:
         """Store a changed task under its id; the caller has raised `version` by one.

@@ -36,6 +36,7 @@ class Task:
         fired_count: Occurrences that became runs, for `max_runs`.
         definition_id: The snapshot of pipeline and policies that new runs keep.
         version: Counts every change; the entity tag.
+        external_id: What somebody else calls it; unique among the tasks of its agent.
     """
 
     id: str
@@ -82,6 +83,7 @@ class Task:
     fired_count: int = 0
     last_run_at: datetime | None = None
     definition_id: str = ""
+    external_id: str | None = None
     depth: int = 0
     """How many events and runs have led to it."""
 
@@ -122,6 +124,7 @@ class TaskFilter:
     schedule_kind: str | None = None
     q: str | None = None
     tag: str | None = None
+    external_id: str | None = None
 
 
 def definition_document(task: Task) -> dict[str, Any]:

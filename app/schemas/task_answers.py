@@ -57,6 +57,7 @@ class TaskOut(BaseModel):
     pause_after_failures: int | None
     tags: list[str]
     created_by: str
+    external_id: str | None
     created_at: Moment
     updated_at: Moment
     version: int = Field(description="Counts changes; the ETag begins with it")
@@ -154,6 +155,7 @@ def task_out(task: Task) -> dict[str, Any]:
         "pause_after_failures": task.pause_after_failures,
         "tags": task.tags,
         "created_by": task.created_by,
+        "external_id": task.external_id,
         "created_at": when(task.created_at),
         "updated_at": when(task.updated_at),
         "version": task.version,

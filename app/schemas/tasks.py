@@ -153,6 +153,7 @@ class TaskFields(Body):
     pause_after_failures: Annotated[int, Field(ge=1, le=1000)] | None = None
     tags: Annotated[list[Tag], Field(max_length=20)] = Field(default_factory=list)
     created_by: Name | None = Field(None, description="Agent id; the caller when left out")
+    external_id: Name | None = Field(None, description="What you call it; unique among the tasks of its agent")
 
     ignored: ClassVar[frozenset[str]] = frozenset()
     _invalid: ValidationError | None = PrivateAttr(default=None)
@@ -226,7 +227,7 @@ class TaskCreate(TaskFields):
 class TaskReplace(TaskCreate):
     """All of a task.
 
-    Members left out go back to their defaults, but for `status` and `created_by`, which stay.
+    Members left out go back to their defaults, but for `status`, `created_by` and `external_id`, which stay.
 
     The read-only members of an answer may be sent back; they are ignored.
     """
@@ -264,6 +265,7 @@ class TaskListQuery(PageQuery):
     schedule_kind: Kind | None = None
     q: Name | None = Field(None, description="Part of the title or the description, in any case")
     tag: Tag | None = None
+    external_id: Name | None = None
 
     def where(self) -> TaskFilter:
         """The same as the domain has it."""
@@ -273,6 +275,7 @@ class TaskListQuery(PageQuery):
             schedule_kind=self.schedule_kind,
             q=self.q,
             tag=self.tag,
+            external_id=self.external_id,
         )
 
 

@@ -21,6 +21,7 @@ from app.services.reruns import RerunService
 from app.services.runs import RunService
 from app.services.schedules import ScheduleService
 from app.services.secrets import SecretService
+from app.services.task_upserts import TaskUpserts
 from app.services.tasks import TaskService
 from app.services.tools import ToolService
 
@@ -30,6 +31,7 @@ class Services:
     """What a view may call."""
 
     tasks: TaskService
+    task_upserts: TaskUpserts
     schedules: ScheduleService
     runs: RunService
     reruns: RerunService

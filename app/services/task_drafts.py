@@ -19,7 +19,7 @@ from app.domain.texts import t, tn
 
 SCHEDULE = ("schedule_kind", "schedule_expr", "timezone")
 WINDOW = ("starts_at", "ends_at", "max_runs", "jitter_seconds")
-STATEFUL = ("status", "created_by")
+STATEFUL = ("status", "created_by", "external_id")
 """What a full replacement keeps where it is left out, instead of going back to a default."""
 KEYS = ("concurrency_key", "concurrency_limit", "dedupe_key", "dedupe_window_seconds")
 BURSTS = ("debounce_seconds", "debounce_max_wait_seconds")

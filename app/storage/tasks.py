@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import fields
 from datetime import datetime
 from functools import cache
@@ -10,8 +11,9 @@ from typing import Any
 
 from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import IntegrityError
 
-from app.domain.errors import NotFound, PreconditionFailed
+from app.domain.errors import Conflict, NotFound, PreconditionFailed
 from app.domain.paging import Page
 from app.domain.tasks import Definition, OccurrenceRecord, Task, TaskFilter
 from app.domain.texts import t
@@ -59,6 +61,18 @@ def _values(task: Task) -> dict[str, Any]:
     return {name: getattr(task, name) for name in _STORED}
 
 
+@contextmanager
+def _taken(task: Task) -> Iterator[None]:
+    """Conflict where another task of the agent has the external id."""
+    try:
+        yield
+    except IntegrityError:
+        if task.external_id is None:
+            raise
+        message = t("There is already a task with this external id")
+        raise Conflict(message, external_id=task.external_id, field="external_id") from None
+
+
 class SqlTaskStore:
     """See `app.domain.ports.TaskStore`."""
 
@@ -67,8 +81,15 @@ class SqlTaskStore:
 
     def add(self, task: Task) -> None:
         """Store a new task."""
-        self._connection.execute(insert(tasks), _values(task))
+        with _taken(task):
+            self._connection.execute(insert(tasks), _values(task))
         self._tag(task)
+
+    def by_external_id(self, created_by: str, external_id: str) -> Task | None:
+        """The agent's task of that name."""
+        mine = whole.where(tasks.c.created_by == created_by, tasks.c.external_id == external_id)
+        row = self._connection.execute(mine).first()
+        return None if row is None else task_of(row)
 
     def get(self, task_id: str, *, lock: bool = False) -> Task:
         """The task, or NotFound."""
@@ -80,9 +101,9 @@ class SqlTaskStore:
 
     def save(self, task: Task) -> None:
         """Store a changed task, if nobody else has changed it since it was read."""
-        changed = self._connection.execute(
-            update(tasks).where(tasks.c.id == task.id, tasks.c.version == task.version - 1).values(_values(task))
-        )
+        mine = update(tasks).where(tasks.c.id == task.id, tasks.c.version == task.version - 1)
+        with _taken(task):
+            changed = self._connection.execute(mine.values(_values(task)))
         if changed.rowcount != 1:
             raise PreconditionFailed(task_id=task.id)
         self._connection.execute(delete(task_tags).where(task_tags.c.task_id == task.id))

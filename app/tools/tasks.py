@@ -91,6 +91,12 @@ TASK_FIELDS: dict[str, Any] = {
     "ends_at": {**_MOMENT, "description": "Nothing fires after."},
     "max_runs": _number(1, 1_000_000_000, None, "It is completed after so many runs."),
     "pause_after_failures": _number(1, 1000, None, "It pauses after so many failures in a row."),
+    "external_id": {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": 200,
+        "description": "What you call it; unique among the tasks of its agent.",
+    },
     "tags": {
         "type": "array",
         "maxItems": 20,

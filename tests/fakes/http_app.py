@@ -80,6 +80,7 @@ def make_app(world: World | None = None) -> Flask:
         agents=nobody,
         audit=nobody,
         secrets=nobody,
+        task_upserts=nobody,
         reruns=nobody,
         bulk=nobody,
         approvals=nobody,

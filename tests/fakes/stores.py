@@ -81,6 +81,10 @@ class MemoryTaskStore:
         begun = [run for run in self._rows.runs.values() if run.task_id == task.id and run.started_at]
         return replace(task, last_run_at=max(begun, key=lambda run: run.id).started_at) if begun else task
 
+    def by_external_id(self, created_by: str, external_id: str) -> Task | None:
+        mine = (one for one in self._rows.tasks.values() if one.created_by == created_by)
+        return next((one for one in mine if one.external_id == external_id), None)
+
     def save(self, task: Task) -> None:
         current = self._rows.tasks.get(task.id)
         if current is None or current.version != task.version - 1:

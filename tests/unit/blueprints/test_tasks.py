@@ -38,6 +38,7 @@ def make_client(world: TaskWorld) -> Any:
         schedules=world.schedules,
         tools=world.tool_service,
         runs=nobody,
+        task_upserts=nobody,
         reruns=nobody,
         bulk=nobody,
         approvals=nobody,
