@@ -135,7 +135,7 @@ class MarkOut(Shown):
 
 
 class WaitingOut(Shown):
-    """What a step waits for (`sleep`, `event`, `child`, `approval`, `parts`), and until when at the latest."""
+    """What a step waits for (`sleep`, `event`, `child`, `approval`, `parts`, `answer`), and until when at most."""
 
     kind: str
     until: str | None

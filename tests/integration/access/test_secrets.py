@@ -124,7 +124,7 @@ def test_a_template_around_it_keeps_it_hidden(guarded: Guarded) -> None:
 @pytest.mark.parametrize(
     ("pipeline", "words"),
     [
-        ([{"uses": "data.set", "with": {"value": "x"}, "if": "secrets.K == 'x'"}], "uses a secret in a condition"),
+        ([{"uses": "data.set", "with": {"value": "x"}, "if": "secrets.K == 'x'"}], "uses a secret outside of `with`"),
         ([{"uses": "data.set", "with": {"value": "${secrets}"}}], "names no secret"),
         ([{"uses": "data.set", "with": {"value": "${secrets.*}"}}], "names no secret"),
         ([{"uses": "data.set", "with": {"value": "${secrets | keys(@)}"}}], "names no secret"),
