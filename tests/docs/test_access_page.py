@@ -15,11 +15,11 @@ import pytest
 
 from app.domain.scopes import SCOPES
 from config.access import PUBLIC_ROUTES
-from tests.docs.examples import Example, differences, examples
+from tests.docs.examples import examples
+from tests.docs.shell import printed, unlike
 from tests.servers import REPOSITORY, free_port, wait_for
 
 PAGE = REPOSITORY / "docs" / "access.md"
-EXAMPLES = examples(PAGE)
 HIDDEN = re.compile(r'("(?:ticket|hash|head)":\s*)"[^"]+"')
 
 
@@ -55,27 +55,10 @@ def _listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-@pytest.fixture(scope="module")
-def answers(port: int, environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """What each example printed; they run in one shell."""
-    folder = tmp_path_factory.mktemp("shell")
-    files = [folder / f"{number}.txt" for number in range(len(EXAMPLES))]
-    script = "".join(f"exec >'{file}' 2>&1\n{example.command}" for file, example in zip(files, EXAMPLES, strict=True))
-    subprocess.run(
-        ["/bin/sh", "-ec", script.replace("8080", str(port))], env=environment, cwd=folder, timeout=120, check=True
-    )
-    return [file.read_text(encoding="utf-8") for file in files]
-
-
-@pytest.mark.parametrize(
-    ("number", "example"), list(enumerate(EXAMPLES)), ids=[example.command.splitlines()[0][:60] for example in EXAMPLES]
-)
-def test_the_page_shows_what_comes_back(answers: list[str], number: int, example: Example) -> None:
-    if example.shown is None:
-        assert not answers[number], answers[number]
-    else:
-        shown, real = (HIDDEN.sub(r'\1"…"', text) for text in (example.shown, answers[number]))
-        assert differences(shown, real) == [], answers[number]
+def test_the_page_shows_what_comes_back(port: int, environment: dict[str, str], tmp_path: Path) -> None:
+    found = examples(PAGE)
+    answers = printed(found, port=port, folder=tmp_path, **environment)
+    assert unlike(found, answers, lambda text: HIDDEN.sub(r'\1"…"', text)) == []
 
 
 def test_every_scope_is_in_the_table_with_its_words() -> None:

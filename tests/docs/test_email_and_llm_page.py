@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.docs.examples import Example, differences, examples
+from tests.docs.examples import examples
 from tests.docs.instance import Instance
+from tests.docs.shell import printed, unlike
 from tests.fakes.llm_server import LlmServer, Reply, completion, llm_server
 from tests.fakes.smtp_server import Manners, SmtpServer, smtp_server
 from tests.servers import REPOSITORY
@@ -50,32 +47,12 @@ def speaking(mail: SmtpServer, model: LlmServer, tmp_path_factory: pytest.TempPa
 
 @pytest.fixture(scope="module")
 def answers(speaking: Instance, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """What each example printed; they run in one shell."""
-    folder = tmp_path_factory.mktemp("page")
-    files = [folder / f"{number}.txt" for number in range(len(EXAMPLES))]
-    script = "".join(f"exec >'{file}' 2>&1\n{example.command}" for file, example in zip(files, EXAMPLES, strict=True))
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-    done = subprocess.run(
-        ["/bin/sh", "-c", script.replace("8080", str(speaking.port))],
-        env={"PATH": path, "HOME": str(folder)},
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return [file.read_text(encoding="utf-8") for file in files]
+    """What each example printed."""
+    return printed(EXAMPLES, port=speaking.port, folder=tmp_path_factory.mktemp("page"))
 
 
-@pytest.mark.parametrize(
-    ("number", "example"), list(enumerate(EXAMPLES)), ids=[example.command.splitlines()[0][:60] for example in EXAMPLES]
-)
-def test_the_page_shows_what_comes_back(answers: list[str], number: int, example: Example) -> None:
-    if example.shown is None:
-        assert not answers[number], "it prints something that the page does not show"
-    else:
-        assert differences(example.shown, answers[number]) == [], answers[number]
+def test_the_page_shows_what_comes_back(answers: list[str]) -> None:
+    assert unlike(EXAMPLES, answers) == []
 
 
 def test_the_message_and_the_question_went_out(answers: list[str], mail: SmtpServer, model: LlmServer) -> None:
