@@ -38,7 +38,15 @@ def list_agents(query: PageQuery) -> PageOut[AgentOut]:
 
 
 @bp.post("")
-@api(body=AgentCreate, returns=CredentialsOut, status=201, tags=TAGS, errors=(409,), scope="agents:create")
+@api(
+    body=AgentCreate,
+    returns=CredentialsOut,
+    status=201,
+    tags=TAGS,
+    errors=(409,),
+    scope="agents:create",
+    repeats="secret",
+)
 def create_agent(body: AgentCreate) -> Answer:
     """Create an agent.
 
@@ -89,7 +97,7 @@ def delete_agent(agent_id: str) -> None:
 
 
 @bp.post("/<agent_id>/credentials")
-@api(returns=CredentialsOut, tags=TAGS, errors=(404,), scope="agents:update")
+@api(returns=CredentialsOut, tags=TAGS, errors=(404,), scope="agents:update", repeats="secret")
 def renew_credentials(agent_id: str) -> Answer:
     """Give an agent a new secret.
 
@@ -107,7 +115,9 @@ def list_keys(agent_id: str) -> KeysOut:
 
 
 @bp.post("/<agent_id>/keys")
-@api(body=KeyCreate, returns=NewKeyOut, status=201, tags=TAGS, errors=(404, 409), scope="agents:update")
+@api(
+    body=KeyCreate, returns=NewKeyOut, status=201, tags=TAGS, errors=(404, 409), scope="agents:update", repeats="secret"
+)
 def create_key(agent_id: str, body: KeyCreate) -> Answer:
     """Create an API key.
 

@@ -24,7 +24,15 @@ TAGS = ("approvals",)
 
 
 @bp.post("/<approval_id>/links")
-@api(body=LinkIn, returns=LinkOut, status=201, tags=TAGS, errors=(404, 409, 410), scope="approvals:decide")
+@api(
+    body=LinkIn,
+    returns=LinkOut,
+    status=201,
+    tags=TAGS,
+    errors=(404, 409, 410),
+    scope="approvals:decide",
+    repeats="secret",
+)
 def make_approval_link(approval_id: str, body: LinkIn) -> LinkOut:
     """Make a link that decides once in your name.
 

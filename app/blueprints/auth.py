@@ -51,7 +51,7 @@ def refresh_token(body: RefreshIn) -> Answer:
 
 
 @bp.post("/agents/auth/revoke")
-@api(body=RevokeIn, returns=RevokedOut, tags=TAGS, errors=(401, 409), scope="signed_in")
+@api(body=RevokeIn, returns=RevokedOut, tags=TAGS, errors=(401, 409), scope="signed_in", repeats="never")
 def revoke_token(body: RevokeIn) -> RevokedOut:
     """Log out.
 
@@ -69,7 +69,7 @@ def revoke_token(body: RevokeIn) -> RevokedOut:
 
 
 @bp.post("/stream-ticket")
-@api(returns=TicketOut, status=201, tags=TAGS, errors=(401,), scope="signed_in")
+@api(returns=TicketOut, status=201, tags=TAGS, errors=(401,), scope="signed_in", repeats="never")
 def create_stream_ticket() -> Answer:
     """Get a ticket for one stream.
 

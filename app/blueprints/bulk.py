@@ -17,7 +17,7 @@ SCOPES = {"cancel": "runs:cancel", "rerun": "tasks:run"}
 
 
 @bp.post("/bulk")
-@api(body=BulkIn, returns=BulkOut, tags=("runs",), scope="runs:read")
+@api(body=BulkIn, returns=BulkOut, tags=("runs",), scope="runs:read", repeats="reserved")
 def act_on_runs(body: BulkIn) -> dict[str, Any]:
     """Cancel or repeat many runs.
 

@@ -9,7 +9,7 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from app.domain.access import sees_all
-from app.domain.errors import Forbidden, InvalidInput, Unprocessable
+from app.domain.errors import Forbidden
 from app.domain.events import TopicPattern
 from app.domain.texts import t
 from app.http.api import api
@@ -35,44 +35,30 @@ from app.schemas.events import (
 from app.schemas.fields import PageQuery
 from app.schemas.paging import PageOut, page_out
 from app.services.events import Listening
-from ordinaut import Caller
 from ordinaut.callers import ADMIN
 
 bp = Blueprint("events", __name__, url_prefix="/events")
 TAGS = ("events",)
-KEY_HEADER = "Idempotency-Key"
 _written = Frames()
 HEARTBEAT_SECONDS = 2.0
 """How often a silent stream looks whether its client is still there."""
 
 
 @bp.post("")
-@api(body=EventIn, returns=PublishedOut, status=202, tags=TAGS, errors=(422,), scope="events:publish")
+@api(body=EventIn, returns=PublishedOut, status=202, tags=TAGS, scope="events:publish")
 def publish_event(body: EventIn) -> dict[str, Any]:
     """Publish an event.
 
-    It is stored, and the runs of the tasks it is for are queued, when the answer comes. The header
-    `Idempotency-Key` makes publishing twice give one event. Only an admin may name another source than itself.
+    It is stored, and the runs of the tasks it is for are queued, when the answer comes. Only an admin may name
+    another source than itself.
     """
     sender = identity()
     source = body.source_agent_id or sender.agent_id
     if source != sender.agent_id and not sender.may(ADMIN):
         message = t("Only an admin may publish in another agent's name")
         raise Forbidden(message, required_scopes=[ADMIN], granted_scopes=sorted(sender.scopes))
-    published = services().events.publish(body.topic, body.payload, source=source, key=_key(sender))
-    event = published.event
-    if (event.topic, event.data) != (body.topic, body.payload):
-        text = t("This idempotency key was used for another event")
-        raise Unprocessable(text, event_id=event.id, field=KEY_HEADER)
+    published = services().events.publish(body.topic, body.payload, source=source)
     return published_out(published, say(t("Event published")))
-
-
-def _key(sender: Caller) -> str | None:
-    key = request.headers.get(KEY_HEADER, "")
-    if len(key) > 200:
-        text = t("The header {header} may have 200 characters at most", header=KEY_HEADER)
-        raise InvalidInput.at(f"/{KEY_HEADER}", text)
-    return f"{sender.agent_id}:{key}" if key else None
 
 
 @bp.get("/topics")

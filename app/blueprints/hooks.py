@@ -39,7 +39,15 @@ def list_hooks(query: PageQuery) -> PageOut[HookOut]:
 
 
 @bp.post("")
-@api(body=HookCreate, returns=HookSecretOut, status=201, tags=TAGS, errors=(409,), scope="webhooks:manage")
+@api(
+    body=HookCreate,
+    returns=HookSecretOut,
+    status=201,
+    tags=TAGS,
+    errors=(409,),
+    scope="webhooks:manage",
+    repeats="secret",
+)
 def create_hook(body: HookCreate) -> Answer:
     """Create a hook: an address whose deliveries become events.
 
@@ -93,7 +101,7 @@ def delete_hook(slug: str) -> None:
 
 
 @bp.post("/<slug>/rotate")
-@api(body=HookRotate, returns=HookSecretOut, tags=TAGS, errors=(404,), scope="webhooks:manage")
+@api(body=HookRotate, returns=HookSecretOut, tags=TAGS, errors=(404,), scope="webhooks:manage", repeats="secret")
 def rotate_hook(slug: str, body: HookRotate) -> Answer:
     """Give a hook another secret.
 

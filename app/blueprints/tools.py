@@ -9,6 +9,7 @@ from flask import Blueprint, g
 from app.extension_host.tools import extension_of
 from app.http.api import api
 from app.http.errors import TOOL_OF
+from app.http.idempotency import own_key
 from app.http.identity import identity
 from app.http.services import services
 from app.schemas.fields import PageQuery
@@ -42,7 +43,7 @@ def get_tool(name: str) -> dict[str, Any]:
 
 
 @bp.post("/tools/<name>/invoke")
-@api(body=InvokeIn, returns=InvocationOut, tags=TAGS, errors=(404, 422), scope="tools:invoke")
+@api(body=InvokeIn, returns=InvocationOut, tags=TAGS, errors=(404, 422), scope="tools:invoke", repeats="reserved")
 def invoke_tool(name: str, body: InvokeIn) -> dict[str, Any]:
     """Call a tool and wait for its answer.
 
@@ -51,5 +52,7 @@ def invoke_tool(name: str, body: InvokeIn) -> dict[str, Any]:
     """
     if (owner := extension_of(name)) is not None:
         g.setdefault(TOOL_OF, owner)
-    invocation = services().tools.invoke(name, body.arguments, caller=identity(), timeout=body.timeout_seconds)
+    invocation = services().tools.invoke(
+        name, body.arguments, caller=identity(), timeout=body.timeout_seconds, key=own_key()
+    )
     return invocation_out(invocation)

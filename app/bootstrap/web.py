@@ -32,6 +32,7 @@ from app.services.bulk import BulkService
 from app.services.catalog import Services
 from app.services.extension_work import ExtensionWorkService
 from app.services.health import HealthService
+from app.services.idempotency import IdempotencyService
 from app.services.incidents import WEB_SECONDS, IncidentWatch
 from app.services.schedules import ScheduleService
 from app.services.task_upserts import TaskUpserts
@@ -87,6 +88,7 @@ def build(settings: Settings) -> Container:
         secrets=access.secrets,
         hooks=make_hooks(settings, database, events, callers),
         extension_work=ExtensionWorkService(units=database.units),
+        idempotency=IdempotencyService(units=database.units, clock=database.clock),
     )
     host = make_host(settings, make_doors(settings, tools, database, events, services.metrics), tools)
     watch = IncidentWatch(service=incidents, clock=database.clock, seconds=WEB_SECONDS)

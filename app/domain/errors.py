@@ -96,6 +96,10 @@ class Gone(OrdinautError):
     code = "gone"
 
 
+class StillInProgress(Conflict):
+    """The same request is still being carried out; try again shortly"""
+
+
 class PreconditionFailed(OrdinautError):
     """The resource was changed by someone else since it was read"""
 

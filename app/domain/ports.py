@@ -13,6 +13,7 @@ from app.domain.dedupe import DedupeStore
 from app.domain.errors import Problem
 from app.domain.event_store import EventStore
 from app.domain.execution import Line
+from app.domain.idempotency import KeyStore
 from app.domain.paging import Page
 from app.domain.runs import NewRun, Record, Run, RunFilter, RunStats
 from app.domain.tasks import Definition, OccurrenceRecord, Task, TaskFilter
@@ -205,6 +206,9 @@ class UnitOfWork(Protocol):
 
     @property
     def tool_turns(self) -> TurnStore: ...
+
+    @property
+    def keys(self) -> KeyStore: ...
 
     def after_commit(self, action: Callable[[], None]) -> None:
         """Run `action` after the commit; never when it fails."""

@@ -10,6 +10,8 @@ from typing import Any, TypedDict, Unpack
 from flask import Response, request
 from pydantic import BaseModel
 
+from app.domain.scopes import PUBLIC
+from app.http.idempotency import Repeats, keyed
 from app.http.identity import require
 from app.http.json import dump
 from app.http.reading import body_reader, query_reader
@@ -35,7 +37,8 @@ class Declared(TypedDict, total=False):
     type of its answer where that is not JSON; `limited=False` says that rate limits leave it alone; `also` names
     further statuses that answer with `returns`; `preview` is what `?preview=true` answers instead, with 200;
     `scope` is what a caller must hold, see `app.domain.scopes`: `public` for a route that is open to all,
-    `signed_in` for one that takes no scope. A route that names none is the administrators' alone.
+    `signed_in` for one that takes no scope. A route that names none is the administrators' alone. `repeats` is how a
+    POST honours `Idempotency-Key`, see `app.http.idempotency`.
     """
 
     body: type[BaseModel]
@@ -49,6 +52,7 @@ class Declared(TypedDict, total=False):
     also: tuple[int, ...]
     preview: type[BaseModel]
     scope: str
+    repeats: Repeats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +70,7 @@ class Operation:
     also: tuple[int, ...] = ()
     preview: type[BaseModel] | None = None
     scope: str = ""
+    repeats: Repeats = "whole"
     summary: str = ""
     description: str = ""
 
@@ -87,12 +92,17 @@ def api(**declared: Unpack[Declared]) -> Callable[[Callable[..., Any]], Callable
         @functools.wraps(view)
         def answer(**arguments: Any) -> Response:
             require(operation.scope or ADMIN)
+            asked = None if operation.scope == PUBLIC else keyed(operation.repeats)
             query = read_query()
             if operation.query:
                 arguments["query"] = query
             if read_body:
                 arguments["body"] = read_body()
-            return present(view(**arguments), operation.status)
+
+            def produce() -> Response:
+                return present(view(**arguments), operation.status)
+
+            return produce() if asked is None else asked.answered(produce)
 
         answer.__api__ = operation  # type: ignore[attr-defined]
         return answer

@@ -18,7 +18,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.routing import WebsocketMismatch
 
 from app.domain.clock import rfc3339
-from app.domain.errors import InvalidInput, OrdinautError, Problem
+from app.domain.errors import InvalidInput, OrdinautError, Problem, StillInProgress
 from app.domain.ids import new_id
 from app.domain.texts import t
 from app.http.json import dump
@@ -119,7 +119,8 @@ def answer_domain_error(error: OrdinautError) -> Response:
     details: Mapping[str, Any] = error.details
     if isinstance(error, InvalidInput):
         details = {**error.details, **problem_details(error.problems)}
-    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if error.code == "unavailable" else {}
+    shortly = error.code == "unavailable" or isinstance(error, StillInProgress)
+    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if shortly else {}
     if (seconds := details.get("retry_after_seconds")) is not None and error.code == "rate_limit_exceeded":
         g.retry_after = str(seconds)
         moment = datetime.now(UTC) + timedelta(seconds=seconds)

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from werkzeug.routing import Rule
 
+from app.domain.idempotency import HEADER, LONGEST_KEY, REPLAYED
 from app.domain.scopes import PUBLIC
 from app.http.api import JSON, Operation
 from app.http.errors import KINDS, PROBLEM_JSON
@@ -39,7 +40,15 @@ _HEADERS: dict[str, Any] = {
     "Retry-After": {"description": "Seconds to wait", "schema": {"type": "integer"}},
     "Allow": {"description": "The methods this address knows", "schema": {"type": "string"}},
     "WWW-Authenticate": {"description": "RFC 6750, section 3", "schema": {"type": "string"}},
+    REPLAYED: {"description": "`true` where it was answered before, under this key", "schema": {"type": "string"}},
     "Location": {"description": "The address of what was made", "schema": {"type": "string"}},
+}
+_KEY: dict[str, Any] = {
+    "name": HEADER,
+    "in": "header",
+    "required": False,
+    "description": "Asking again under one key within 24 hours gives the same answer and has no second effect",
+    "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY, "pattern": "^[!#-~]+$"},
 }
 _SCHEMES: dict[str, Any] = {
     "token": {
@@ -182,6 +191,8 @@ def _described(route: Route, method: str, refs: Mapping[Any, Any]) -> dict[str, 
         "parameters": [*_path_parameters(route.rule), *_query_parameters(operation.query)],
         "responses": _responses(route, method, refs),
     }
+    if keyed(operation, method):
+        described["parameters"].append(_KEY)
     if operation.scope != PUBLIC:
         described["x-scope"] = operation.scope
     if operation.description:
@@ -229,6 +240,8 @@ def _responses(route: Route, method: str, refs: Mapping[Any, Any]) -> dict[str, 
     names = ["X-Request-ID", *(_LIMIT_HEADERS if operation.limited else ())]
     if operation.status == 201:
         names.append("Location")
+    if keyed(operation, method):
+        names.append(REPLAYED)
     answer: dict[str, Any] = {
         "description": "Done" if method in _WRITES else "What was asked for",
         "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in names},
@@ -272,6 +285,8 @@ def _refusals(operation: Operation, method: str) -> set[int]:
     statuses = {400, 500, 503, *operation.errors}
     if operation.limited:
         statuses.add(429)
+    if keyed(operation, method):
+        statuses |= {409, 422}
     if method in _WRITES:
         statuses.add(403)
     if operation.scope != PUBLIC:
@@ -279,6 +294,11 @@ def _refusals(operation: Operation, method: str) -> set[int]:
     if operation.body:
         statuses |= {413, 415}
     return statuses
+
+
+def keyed(operation: Operation, method: str) -> bool:
+    """Whether the operation honours `Idempotency-Key`."""
+    return method == "POST" and operation.scope != PUBLIC and operation.repeats != "never"
 
 
 def _refusal(code: str) -> dict[str, Any]:

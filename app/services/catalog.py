@@ -15,6 +15,7 @@ from app.services.events import EventService
 from app.services.extension_work import ExtensionWorkService
 from app.services.health import HealthService
 from app.services.hooks import HookService
+from app.services.idempotency import IdempotencyService
 from app.services.incidents import IncidentService
 from app.services.metrics import MetricsService
 from app.services.reruns import RerunService
@@ -50,3 +51,4 @@ class Services:
     metrics: MetricsService
     hooks: HookService
     incidents: IncidentService
+    idempotency: IdempotencyService

@@ -10,6 +10,7 @@ from app.domain.clock import Clock, to_micros
 from app.domain.errors import NotFound
 from app.domain.events import position_at
 from app.domain.execution import RunLedger
+from app.domain.idempotency import KEPT
 from app.domain.ports import RunQueue, UnitsOfWork
 from app.domain.texts import tn
 from app.services.relay import Relay
@@ -71,7 +72,7 @@ class Housekeeper:
     def purge(self) -> bool:
         """Delete a batch of runs that ended before the retention; whether there may be more. Occurrences stay.
 
-        Tokens and dedupe keys that ran out, and calls that count against no limit any more, are forgotten with them.
+        What has run out is forgotten with them: tokens, keys, calls that count against no limit any more.
         """
         with self._units() as unit:
             now = self._clock.now()
@@ -79,9 +80,10 @@ class Housekeeper:
             unit.agents.forget(now - FORGET_AFTER)
             unit.tool_turns.tidy()
             forgotten = unit.dedupe.purge(now, PURGE_BATCH)
+            old_keys = unit.keys.purge(now - KEPT, PURGE_BATCH)
         if purged:
             emit("run.purged", runs=purged)
-        return PURGE_BATCH in (purged, forgotten)
+        return PURGE_BATCH in (purged, forgotten, old_keys)
 
 
 class EventUpkeep:

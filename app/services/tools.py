@@ -8,7 +8,7 @@ import time
 from asyncio import CancelledError
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -64,9 +64,18 @@ class ToolService:
         return self._tools.get(name)
 
     def invoke(
-        self, name: str, arguments: Mapping[str, Any], *, caller: Caller, timeout: float = MAX_SECONDS
+        self,
+        name: str,
+        arguments: Mapping[str, Any],
+        *,
+        caller: Caller,
+        timeout: float = MAX_SECONDS,
+        key: str | None = None,
     ) -> Invocation:
         """Call a tool outside of any run and wait for its answer, `timeout` seconds at most.
+
+        Args:
+            key: What the tool and those it calls know a repetition by; a new one where none is given.
 
         Raises:
             NotFound: there is no such tool.
@@ -84,6 +93,7 @@ class ToolService:
         logs: list[tuple[str, str]] = []
         began = time.monotonic()
         call = _call(arguments, caller, began + timeout, logs)
+        call = call if key is None else replace(call, idempotency_key=key)
         left = self._entered(tool, call, timeout)
         output = _answer(_started(tool, call, left), timeout)
         elapsed = round((time.monotonic() - began) * 1000)

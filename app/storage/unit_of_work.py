@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Engine
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, Transaction
 
 from app.domain.audit_chain import Seal
 from app.storage.agents import SqlAgentStore
@@ -23,6 +24,7 @@ from app.storage.extension_loads import SqlLoadStore
 from app.storage.extension_work import SqlExtensionWorkStore
 from app.storage.gates import Gates
 from app.storage.hooks import SqlHookStore, SqlSigningSecretStore
+from app.storage.idempotency import SqlKeyStore
 from app.storage.incidents import SqlIncidentStore
 from app.storage.metrics import SqlMetricStore
 from app.storage.runs import SqlRunStore
@@ -32,6 +34,7 @@ from app.storage.tasks import SqlTaskStore
 from app.storage.tool_turns import SqlTurnStore
 from app.storage.turns import passed
 from app.storage.waits import SqlWaitStore
+from app.storage.wholes import OpenWhole
 
 
 class SqlUnitOfWork:
@@ -101,6 +104,11 @@ class SqlUnitOfWork:
         return SqlIncidentStore(self._connection)
 
     @property
+    def keys(self) -> SqlKeyStore:
+        """Keys under which requests are carried out once."""
+        return SqlKeyStore(ConnectionStatements(self._connection))
+
+    @property
     def waits(self) -> SqlWaitStore:
         """What runs wait for."""
         return SqlWaitStore(ConnectionStatements(self._connection))
@@ -129,6 +137,11 @@ class SqlUnitOfWork:
         """Run `action` once the transaction stands."""
         self.actions.append(action)
 
+    def finish(self) -> None:
+        """Let runs through, and seal what was done: the last things in a transaction."""
+        self.gates.admit()
+        self.audit.write()
+
 
 class SqlUnitsOfWork:
     """Opens transactions on an engine; see `app.domain.ports.UnitsOfWork`."""
@@ -136,6 +149,7 @@ class SqlUnitsOfWork:
     def __init__(self, engine: Engine, *, seal: Seal | None = None) -> None:
         self._engine = engine
         self._seal = seal or Seal()
+        self._wholes = threading.local()
 
     @contextmanager
     def __call__(self, *, read_only: bool = False) -> Iterator[SqlUnitOfWork]:
@@ -144,20 +158,47 @@ class SqlUnitsOfWork:
         On PostgreSQL a reading one sees, statement by statement, what has been committed, as it would in a transaction
         at READ COMMITTED; so it does without the two round trips that frame one.
         """
+        whole: OpenWhole[SqlUnitOfWork] | None = getattr(self._wholes, "open", None)
+        if whole is not None:
+            with whole.part() as unit:
+                yield unit
+            return
+        with self._transaction(read_only=read_only) as (connection, transaction):
+            unit = SqlUnitOfWork(connection, self._seal)
+            yield unit
+            unit.finish()
+            with committing():
+                transaction.commit()
+        for action in unit.actions:
+            action()
+
+    @contextmanager
+    def whole(self) -> Iterator[OpenWhole[SqlUnitOfWork]]:
+        """Until the block ends, this thread's units of work are one transaction, which then is committed."""
+        with self._transaction(read_only=False) as (connection, transaction):
+            whole = OpenWhole(connection, lambda joined: SqlUnitOfWork(joined, self._seal))
+            self._wholes.open = whole
+            try:
+                yield whole
+            finally:
+                self._wholes.open = None
+            if whole.abandoned:
+                transaction.rollback()
+                return
+            whole.finish()
+            with committing():
+                transaction.commit()
+        whole.follow()
+
+    @contextmanager
+    def _transaction(self, *, read_only: bool) -> Iterator[tuple[Connection, Transaction]]:
         options: dict[str, Any] = {"read_only": read_only}
         if read_only and self._engine.dialect.name == "postgresql":
             options["isolation_level"] = "AUTOCOMMIT"
         with translated(), passed(self._engine, read_only=read_only), self._engine.connect() as plain:
             connection = plain.execution_options(**options)
             with connection.begin() as transaction:
-                unit = SqlUnitOfWork(connection, self._seal)
-                yield unit
-                unit.gates.admit()
-                unit.audit.write()
-                with committing():
-                    transaction.commit()
-        for action in unit.actions:
-            action()
+                yield connection, transaction
 
     def changes(self, run_ids: Collection[str]) -> dict[str, tuple[int, str]]:
         """Length of the journal and status of each of these runs that exists: one query, whatever their number."""

@@ -12,7 +12,7 @@ from tests.docs.instance import Instance
 from tests.docs.shell import printed, unlike
 from tests.servers import REPOSITORY
 
-PAGES = ("events", "fan-out", "repair", "run-limits", "waiting", "webhooks")
+PAGES = ("events", "fan-out", "repair", "run-limits", "waiting", "webhooks", "writes")
 EVENT_ID = re.compile(r"\b\d{13}-\d+\b")
 
 

@@ -81,6 +81,7 @@ def make_app(world: World | None = None) -> Flask:
         audit=nobody,
         secrets=nobody,
         task_upserts=nobody,
+        idempotency=nobody,
         reruns=nobody,
         bulk=nobody,
         approvals=nobody,

@@ -13,12 +13,14 @@ from typing import Any, TypeVar, cast
 from app.domain.clock import from_micros
 from app.domain.errors import NotFound, PreconditionFailed
 from app.domain.execution import Line
+from app.domain.idempotency import KeyRow
 from app.domain.paging import Page
 from app.domain.runs import ACTIVE, ENDED, NewRun, Record, Run, RunFilter, RunStats
 from app.domain.tasks import Definition, OccurrenceRecord, Task, TaskFilter
 from app.domain.waits import OpenWait
 from tests.fakes.access import AccessRows, AccessUnit
 from tests.fakes.events import EventRows, MemoryEventStore
+from tests.fakes.keys import MemoryKeyStore
 from tests.fakes.limits import LimitRows, MemoryDebounceStore, MemoryDedupeStore
 from tests.fakes.waits import MemoryWaitStore
 
@@ -39,6 +41,7 @@ class Rows:
     events: EventRows = field(default_factory=EventRows)
     access: AccessRows = field(default_factory=AccessRows)
     limits: LimitRows = field(default_factory=LimitRows)
+    keys: dict[tuple[str, str], KeyRow] = field(default_factory=dict)
 
     def copied(self) -> Rows:
         """The same rows in containers of their own."""
@@ -54,6 +57,7 @@ class Rows:
             events=self.events.copied(),
             access=self.access.copied(),
             limits=self.limits.copied(),
+            keys=dict(self.keys),
         )
 
 
@@ -334,6 +338,7 @@ class MemoryUnitOfWork(AccessUnit):
         self.events = MemoryEventStore(self, rows)
         self.dedupe = MemoryDedupeStore(rows.limits)
         self.debounces = MemoryDebounceStore(rows.limits)
+        self.keys = MemoryKeyStore(rows.keys)
         self.actions: list[Callable[[], None]] = []
 
     def after_commit(self, action: Callable[[], None]) -> None:

@@ -187,5 +187,5 @@ def test_a_key_stands_for_one_event(api: Api) -> None:
     assert api.post("/events", body, expect=202, headers=headers) == first
     assert first["details"]["triggered_tasks"] == [task["id"]]
     refused = api.post("/events", {**body, "payload": {"order": 2}}, expect=422, headers=headers)
-    assert refused["details"]["event_id"] == first["details"]["event_id"]
+    assert refused["details"]["field"] == "Idempotency-Key"
     assert len(api.get("/events/stream/recent")["items"]) == 1

@@ -59,7 +59,7 @@ def test_every_operation_says_what_it_does_and_how_it_fails(described: dict[str,
 
 def test_limits_and_bodies_bring_their_statuses(described: dict[str, Any]) -> None:
     body = described["paths"]["/probes/body"]["post"]["responses"]
-    assert {"201", "400", "401", "403", "413", "415", "429", "500", "503"} == body.keys()
+    assert {"201", "400", "401", "403", "409", "413", "415", "422", "429", "500", "503"} == body.keys()
     assert "429" not in described["paths"]["/health"]["get"]["responses"]
 
 

@@ -13,6 +13,7 @@ from app.domain.clock import SystemClock
 from app.services import maintenance
 from app.services.maintenance import PURGE_BATCH, Housekeeper, TaskPauser
 from tests.fakes.hands import Bell
+from tests.fakes.keys import MemoryKeyStore
 from tests.fakes.limits import LimitRows, MemoryDedupeStore
 from tests.fakes.rows import a_run, a_task
 
@@ -24,6 +25,7 @@ class Store:
         self.old, self.lost, self.outcomes = old, lost, outcomes
         self.runs = self.agents = self.tool_turns = self
         self.dedupe = MemoryDedupeStore(LimitRows())
+        self.keys = MemoryKeyStore({})
 
     @contextmanager
     def __call__(self, *, read_only: bool = False) -> Iterator[Store]:
