@@ -31,6 +31,7 @@ from app.blueprints import (
     secrets,
     tasks,
     tools,
+    webhooks,
 )
 from app.extension_host.host import ExtensionHost
 from app.http.errors import configure_errors
@@ -71,6 +72,7 @@ BLUEPRINTS = (
     events.bp,
     hooks.bp,
     incidents.bp,
+    webhooks.bp,
     tools.bp,
     health.bp,
     docs.bp,

@@ -117,6 +117,12 @@ SETTINGS: tuple[Setting, ...] = (
         "Private hosts and CIDR networks that the HTTP tool may call, separated by commas.",
     ),
     Setting(
+        "ORDINAUT_WEBHOOK_FAILING_DAYS",
+        parsers.integer(1, 365),
+        "5",
+        "How long a receiver of webhooks may fail, at least ten times in a row, until its webhook is switched off.",
+    ),
+    Setting(
         "ORDINAUT_LEASE_SECONDS",
         parsers.number(0.5, 3600),
         "30",
@@ -243,6 +249,7 @@ class Settings(ServiceSettings):
     secret_keys: tuple[str, ...] | None
     rate_limit: str
     http_allowed_hosts: tuple[str, ...]
+    webhook_failing_days: int
     lease_seconds: float
     drain_seconds: float
     poll_seconds: float

@@ -8,6 +8,7 @@ from celery.beat import Scheduler
 
 from app.domain.errors import Unavailable
 from app.telemetry import emit
+from workers.webhook_senders import WebhookSenders
 
 PAUSE_SECONDS = 1.0
 
@@ -17,12 +18,14 @@ class TickScheduler(Scheduler):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._beat: Any = None
+        self._senders: WebhookSenders | None = None
         super().__init__(*args, **kwargs)
 
     def tick(self, *_: Any, **__: Any) -> float:
         """Fire what is due, keep the house; seconds to sleep."""
         if self._beat is None:
             self._beat = self.app.conf.ordinaut.beat()
+            self._start_senders()
         try:
             return float(self._beat())
         except Unavailable as error:
@@ -36,4 +39,11 @@ class TickScheduler(Scheduler):
         """There are no static entries: everything to be fired is a row."""
 
     def close(self) -> None:
-        """There is nothing to write down."""
+        """Let the senders come to an end; there is nothing to write down."""
+        if self._senders is not None:
+            self._senders.stop()
+
+    def _start_senders(self) -> None:
+        parts = self.app.conf.ordinaut
+        self._senders = WebhookSenders(parts.webhook_sending(), poll=parts.poll_seconds)
+        self._senders.start()

@@ -40,12 +40,14 @@ from app.services.relay import Relay
 from app.services.reruns import RerunService
 from app.services.runs import RunService
 from app.services.schedules import ScheduleService
+from app.services.secrets import SecretService
 from app.services.signing_secrets import SigningSecrets
 from app.services.tasks import TaskService
 from app.services.tool_turns import ToolTurns
 from app.services.tool_uses import ToolRuns, ToolTasks
 from app.services.tools import ToolService
 from app.services.vault import Vault
+from app.services.webhooks import WebhookService
 from app.storage.database import Database
 from app.telemetry import attach
 from app.telemetry.lines import write_line
@@ -58,6 +60,7 @@ from app.tools.outside import outside_tools
 from app.tools.registry import ToolRegistry
 from app.tools.use_cases.catalog import use_case_tools
 from app.tools.use_cases.ports import UseCases
+from app.tools.webhooks import check_url
 from config.installation_keys import installation_key
 from config.lifecycle import stopping
 from config.settings import Settings
@@ -100,9 +103,20 @@ def owners(settings: Settings, access: AccessServices) -> Callable[[str], Caller
     return access.auth.agent_caller if settings.auth == "jwt" else lambda agent_id: Caller(agent_id, LOCAL.scopes)
 
 
+def stored_secrets(settings: Settings, database: Database) -> SecretService:
+    """What `webhook.send` signs with; made when it is first wanted, for it may have to make a key."""
+    return SecretService(units=database.units, clock=database.clock, vault=Vault(secret_keys(settings)))
+
+
 def signing_secrets(settings: Settings) -> SigningSecrets:
     """The secrets of webhooks, encrypted like all others."""
     return SigningSecrets(Vault(secret_keys(settings)))
+
+
+def make_webhooks(settings: Settings, database: Database) -> WebhookService:
+    """Webhooks out, for those who look after them."""
+    secrets = signing_secrets(settings)
+    return WebhookService(units=database.units, clock=database.clock, secrets=secrets, check_url=check_url)
 
 
 def make_hooks(settings: Settings, database: Database, events: Events, callers: Callable[[str], Caller]) -> HookService:
@@ -166,6 +180,7 @@ def tasks_and_tools(
     children = ChildRuns(units=database.units, clock=database.clock, queue=queue)
     builtin = builtin_tools(
         http_policy=policy,
+        secrets=lambda names: stored_secrets(settings, database).values(names),
         create_task=tasks.create_by_tool,
         publish=events.service.publish,
         children=children,

@@ -19,6 +19,7 @@ from app.bootstrap.parts import (
     make_runs,
     make_tool_tasks,
     make_turns,
+    make_webhooks,
     open_access,
     open_database,
     owners,
@@ -87,6 +88,7 @@ def build(settings: Settings) -> Container:
         audit=access.audit,
         secrets=access.secrets,
         hooks=make_hooks(settings, database, events, callers),
+        webhooks=make_webhooks(settings, database),
         extension_work=ExtensionWorkService(units=database.units),
         idempotency=IdempotencyService(units=database.units, clock=database.clock),
     )

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from celery import Celery
 
@@ -21,6 +22,8 @@ from app.bootstrap.parts import (
     make_turns,
     open_access,
     open_database,
+    owners,
+    signing_secrets,
     tasks_and_tools,
 )
 from app.domain.extension_work import ExtensionWorkUnits, Lease
@@ -48,9 +51,12 @@ from app.services.metrics import MetricsService
 from app.services.scheduling import SchedulingService
 from app.services.tasks import TaskService
 from app.services.waking import Waker
+from app.services.webhook_sending import WebhookSending
 from app.services.webhook_upkeep import WebhookUpkeep
 from app.storage.database import Database
+from app.tools.http_safety import HttpPolicy
 from app.tools.registry import ToolRegistry
+from app.tools.webhooks import WebhookPost
 from config.logging import hidden_values
 from config.settings import Settings, environment
 from ordinaut import Capability
@@ -126,6 +132,20 @@ class WorkerParts:
         """For the processes that this one starts."""
         return environment()
 
+    def webhook_sending(self) -> WebhookSending:
+        """What the senders of webhooks do, on a connection pool of their own."""
+        settings, database = self.settings, self.database()
+        return WebhookSending(
+            units=database.units,
+            clock=database.clock,
+            herald=make_events(settings, database, CeleryRunQueue(self.celery)).herald,
+            secrets=signing_secrets(settings),
+            post=WebhookPost(HttpPolicy.parse(",".join(settings.http_allowed_hosts))),
+            caller=owners(settings, open_access(settings, database)),
+            patience=timedelta(days=settings.webhook_failing_days),
+            lease=settings.lease_seconds,
+        )
+
     def beat(self) -> Callable[[], float]:
         """What beat does at every tick: fire, keep the house, and say how long to sleep."""
         database, queue = self.database(), CeleryRunQueue(self.celery)
@@ -138,7 +158,9 @@ class WorkerParts:
         feeder = BackfillFeeder(units=database.units, queue=queue, clock=database.clock)
         debouncer = Debouncer(units=database.units, queue=queue, clock=database.clock)
         gatekeeper = Gatekeeper(units=database.units, clock=database.clock, herald=events.herald)
-        webhooks = WebhookUpkeep(units=database.units, clock=database.clock)
+        webhooks = WebhookUpkeep(
+            units=database.units, clock=database.clock, retention_days=self.settings.event_retention_days
+        )
         incidents = _incident_watch(self.settings, database, events)
         metrics = self.metrics("beat", database.units)
         metrics.start()

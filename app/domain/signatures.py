@@ -97,6 +97,15 @@ def signature_header(secrets: Sequence[str], message: bytes) -> str:
     return " ".join("v1," + base64.b64encode(one).decode() for one in made)
 
 
+def signed_headers(message_id: str, body: bytes, secrets: Sequence[str], moment: int) -> dict[str, str]:
+    """The three headers of a message by Standard Webhooks; `moment` is in seconds since 1970."""
+    return {
+        "webhook-id": message_id,
+        "webhook-timestamp": str(moment),
+        "webhook-signature": signature_header(secrets, signed_message(message_id, moment, body)),
+    }
+
+
 # Theirs.
 
 

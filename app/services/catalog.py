@@ -25,6 +25,7 @@ from app.services.secrets import SecretService
 from app.services.task_upserts import TaskUpserts
 from app.services.tasks import TaskService
 from app.services.tools import ToolService
+from app.services.webhooks import WebhookService
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,3 +53,4 @@ class Services:
     hooks: HookService
     incidents: IncidentService
     idempotency: IdempotencyService
+    webhooks: WebhookService

@@ -14,7 +14,7 @@ from app.storage.ledger_postgresql import PostgresqlRunLedger
 from app.storage.ledger_sqlite import SqliteRunLedger
 from app.storage.unit_of_work import SqlUnitsOfWork
 
-REVISION = "0018"
+REVISION = "0019"
 """The migration this code was written against; a test compares it with `migrations/`."""
 
 

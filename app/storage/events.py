@@ -114,7 +114,8 @@ class SqlEventStore:
         """Patterns of durable readers that are not tasks."""
         # Of the waits only those that may be for what the platform tells: it alone is stored for known readers only.
         rows = self._sql.run(
-            "SELECT pattern FROM extension_subscriptions UNION SELECT topic FROM waits WHERE platform = 1"
+            "SELECT pattern FROM extension_subscriptions UNION SELECT topics FROM webhooks WHERE enabled"
+            " UNION SELECT topic FROM waits WHERE platform = 1"
         )
         return [pattern for (pattern,) in rows]
 

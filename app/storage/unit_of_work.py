@@ -34,6 +34,7 @@ from app.storage.tasks import SqlTaskStore
 from app.storage.tool_turns import SqlTurnStore
 from app.storage.turns import passed
 from app.storage.waits import SqlWaitStore
+from app.storage.webhooks import SqlWebhookStore
 from app.storage.wholes import OpenWhole
 
 
@@ -92,6 +93,11 @@ class SqlUnitOfWork:
     def hooks(self) -> SqlHookStore:
         """Webhooks in."""
         return SqlHookStore(self._connection)
+
+    @property
+    def webhooks(self) -> SqlWebhookStore:
+        """Webhooks out."""
+        return SqlWebhookStore(self._connection)
 
     @property
     def signing_secrets(self) -> SqlSigningSecretStore:

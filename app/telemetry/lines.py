@@ -16,6 +16,7 @@ _LEVELS = {
     "backfill.finished": logging.INFO,
     "event.trimmed": logging.INFO,
     "incident.resolved": logging.INFO,
+    "webhook.sent": logging.DEBUG,
     "extension.loaded": logging.INFO,
     "extension.subscription_ended": logging.INFO,
     "extension.work_waiting": logging.WARNING,

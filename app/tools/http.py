@@ -33,19 +33,7 @@ def http_request_tool(policy: HttpPolicy, *, resolve: Resolver = system_addresse
     client = HttpClient(policy=policy, resolve=resolve)
 
     def run(call: ToolCall) -> dict[str, Any]:
-        started = time.monotonic()
-        seconds = min(call.arguments.get("timeout_seconds", MAX_SECONDS), MAX_SECONDS)
-        watch = Watch(min(started + seconds, call.deadline), call.should_stop)
-        request = request_of(call)
-        answer = client.send(request, watch)
-        if not request.expected(answer.status):
-            raise _unexpected(answer, request, secrets_of(request, call.arguments))
-        return {
-            "status": answer.status,
-            "headers": _shown(answer.headers),
-            "body": _value(answer, call),
-            "elapsed_ms": round((time.monotonic() - started) * 1000),
-        }
+        return exchanged(client, call, request_of(call))
 
     return Tool(
         name="http.request",
@@ -61,6 +49,25 @@ def http_request_tool(policy: HttpPolicy, *, resolve: Resolver = system_addresse
         run=run,
         examples=EXAMPLES,
     )
+
+
+def exchanged(client: HttpClient, call: ToolCall, request: HttpRequest) -> dict[str, Any]:
+    """Send the request of a call; what `OUTPUT_SCHEMA` describes.
+
+    Raises:
+        ToolFailed: as `HttpClient.send`, and `unexpected_status`.
+    """
+    started = time.monotonic()
+    seconds = min(call.arguments.get("timeout_seconds", MAX_SECONDS), MAX_SECONDS)
+    answer = client.send(request, Watch(min(started + seconds, call.deadline), call.should_stop))
+    if not request.expected(answer.status):
+        raise _unexpected(answer, request, secrets_of(request, call.arguments))
+    return {
+        "status": answer.status,
+        "headers": _shown(answer.headers),
+        "body": _value(answer, call),
+        "elapsed_ms": round((time.monotonic() - started) * 1000),
+    }
 
 
 def _value(answer: HttpAnswer, call: ToolCall) -> Any:

@@ -70,7 +70,7 @@ def test_deliveries_are_remembered_for_a_day(units: SqlUnitsOfWork) -> None:
         unit.hooks.add(one)
         unit.hooks.remember(one.id, "old", "1-0", now - DAY - timedelta(seconds=1))
         unit.hooks.remember(one.id, "new", "2-0", now - DAY + timedelta(seconds=1))
-    WebhookUpkeep(units=units, clock=clock).look()
+    WebhookUpkeep(units=units, clock=clock, retention_days=30).look()
     with units(read_only=True) as unit:
         assert (unit.hooks.earlier(one.id, "old"), unit.hooks.earlier(one.id, "new")) == (None, "2-0")
 

@@ -89,6 +89,7 @@ def make_app(world: World | None = None) -> Flask:
         backfills=nobody,
         hooks=nobody,
         incidents=nobody,
+        webhooks=nobody,
         runs=RunService(units=cast(Any, world.runs), clock=clock, hub=world.hub),
         health=HealthService(required=world.required, optional=world.optional, clock=clock, version="9.9.9"),
         metrics=metrics_of(),

@@ -53,6 +53,7 @@ def make_client(world: TaskWorld) -> Any:
         incidents=nobody,
         idempotency=nobody,
         hooks=nobody,
+        webhooks=nobody,
         extension_work=nobody,
         metrics=metrics_of(),
     )
