@@ -101,7 +101,7 @@ FIELDS = [
     ("catchup_max", 10**18),
     # words that are not in the list
     ("overlap", "maybe"),
-    ("overlap", "queue_all"),
+    ("overlap", "queue"),
     ("misfire", "LAST"),
     ("backoff_strategy", "none"),
     ("status", "completed"),
