@@ -17,9 +17,11 @@ from app.http.api import Answer, api
 from app.schemas.fields import Body, Moment, Query, QueryMoment
 from app.services.catalog import Services
 from app.services.health import Check, HealthService
+from app.services.idempotency import IdempotencyService
 from app.services.runs import Hub, RunService
 from tests.fakes.extensions import no_extensions
 from tests.fakes.http_runs import FakeRuns, FixedClock, ScriptedHub
+from tests.fakes.keys import MemoryKeyUnits
 from tests.fakes.metrics import metrics_of
 
 
@@ -81,7 +83,7 @@ def make_app(world: World | None = None) -> Flask:
         audit=nobody,
         secrets=nobody,
         task_upserts=nobody,
-        idempotency=nobody,
+        idempotency=IdempotencyService(units=MemoryKeyUnits(), clock=clock),
         reruns=nobody,
         bulk=nobody,
         approvals=nobody,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
 from app.domain.idempotency import KeyedRequest, KeyRow
@@ -41,3 +43,21 @@ class MemoryKeyStore:
     def _holds(self, row: KeyRow) -> bool:
         known = self.get(row.request)
         return known is not None and known.holder == row.holder and known.answer is None
+
+
+class MemoryKeyUnits:
+    """Units of work that hold nothing but keys; what is carried out meanwhile is no part of them."""
+
+    def __init__(self) -> None:
+        self.keys = MemoryKeyStore({})
+
+    @contextmanager
+    def __call__(self, *, read_only: bool = False) -> Iterator[MemoryKeyUnits]:
+        yield self
+
+    @contextmanager
+    def whole(self) -> Iterator[MemoryKeyUnits]:
+        yield self
+
+    def abandon(self) -> None:
+        """There is nothing to take back."""
