@@ -391,12 +391,10 @@ def _refuse_lost_database(settings: Settings) -> None:
 
 
 def _shown(setting: Setting, value: object) -> str:
-    if value is None:
-        return ""
-    if setting.secret:
+    if setting.secret and value is not None:
         return mask_url(value) if isinstance(value, str) and "://" in value else "***"
-    if isinstance(value, bool):
-        return "1" if value else "0"
+    if value is None or isinstance(value, bool):
+        return "" if value is None else str(int(value))
     if isinstance(value, tuple):
         return ",".join(value)
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -112,7 +112,6 @@ def render() -> str:
         [
             *builtin_tools(
                 http_policy=HttpPolicy(),
-                secrets=lambda names: {},
                 create_task=_no_task,
                 publish=cast(Any, None),
                 children=cast(Any, None),

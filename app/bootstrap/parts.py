@@ -180,13 +180,18 @@ def tasks_and_tools(
     children = ChildRuns(units=database.units, clock=database.clock, queue=queue)
     builtin = builtin_tools(
         http_policy=policy,
-        secrets=lambda names: stored_secrets(settings, database).values(names),
         create_task=tasks.create_by_tool,
         publish=events.service.publish,
         children=children,
         clock=database.clock,
     )
-    for tool in (*builtin, *outside_tools(mail=_mail_server(settings), model=_language_model(settings))):
+    outside = outside_tools(
+        mail=_mail_server(settings),
+        model=_language_model(settings),
+        http_policy=policy,
+        secrets=lambda names: stored_secrets(settings, database).values(names),
+    )
+    for tool in (*builtin, *outside):
         tools.add(tool)
     return tasks, tools
 

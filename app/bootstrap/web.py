@@ -25,7 +25,7 @@ from app.bootstrap.parts import (
     owners,
     tasks_and_tools,
 )
-from app.domain.clock import SystemClock
+from app.domain.clock import Clock, SystemClock
 from app.extension_host.assembly import make_host
 from app.extension_host.host import ExtensionHost
 from app.services.backfills import BackfillService
@@ -39,6 +39,7 @@ from app.services.schedules import ScheduleService
 from app.services.task_upserts import TaskUpserts
 from app.services.tool_uses import ToolRuns
 from app.services.tools import ToolService
+from app.storage.database import Database
 from config.settings import Settings
 from ordinaut import __version__
 
@@ -76,12 +77,7 @@ def build(settings: Settings) -> Container:
         bulk=BulkService(units=database.units, queue=queue, clock=database.clock, herald=events.herald),
         events=events.service,
         tools=ToolService(tools=tools, turns=make_turns(settings, database, queue)),
-        health=HealthService(
-            required={"database": database.check},
-            optional={"redis": lambda: check_redis(settings)},
-            clock=clock,
-            version=__version__,
-        ),
+        health=_health(settings, database, clock),
         metrics=make_metrics(settings, database.units, "web"),
         auth=access.auth,
         agents=access.agents,
@@ -93,5 +89,18 @@ def build(settings: Settings) -> Container:
         idempotency=IdempotencyService(units=database.units, clock=database.clock),
     )
     host = make_host(settings, make_doors(settings, tools, database, events, services.metrics), tools)
-    watch = IncidentWatch(service=incidents, clock=database.clock, seconds=WEB_SECONDS)
-    return Container(settings=settings, services=services, extensions=host, watch=watch)
+    return Container(
+        settings=settings,
+        services=services,
+        extensions=host,
+        watch=IncidentWatch(service=incidents, clock=database.clock, seconds=WEB_SECONDS),
+    )
+
+
+def _health(settings: Settings, database: Database, clock: Clock) -> HealthService:
+    return HealthService(
+        required={"database": database.check},
+        optional={"redis": lambda: check_redis(settings)},
+        clock=clock,
+        version=__version__,
+    )

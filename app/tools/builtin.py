@@ -13,24 +13,16 @@ from app.tools.http_safety import HttpPolicy
 from app.tools.log import log_write_tool
 from app.tools.task_runs import RunChildren, tasks_run_tool
 from app.tools.tasks import CreateTask, tasks_create_tool
-from app.tools.webhooks import Secrets, webhook_send_tool
 from ordinaut.tools import Tool
 
 
 def builtin_tools(
-    *,
-    http_policy: HttpPolicy,
-    secrets: Secrets,
-    create_task: CreateTask,
-    publish: PublishEvent,
-    children: RunChildren,
-    clock: Clock,
+    *, http_policy: HttpPolicy, create_task: CreateTask, publish: PublishEvent, children: RunChildren, clock: Clock
 ) -> list[Tool]:
     """One of each, for a `ToolRegistry`.
 
     Args:
         http_policy: What `http.request` may reach beyond the public internet.
-        secrets: Looks up what `webhook.send` signs with.
         create_task: What `tasks.create` calls.
         publish: What `events.publish` calls.
         children: What `tasks.run` calls.
@@ -47,5 +39,4 @@ def builtin_tools(
         tasks_create_tool(create_task),
         tasks_run_tool(children),
         request_approval_tool(clock, SchemaForms()),
-        webhook_send_tool(http_policy, secrets),
     ]

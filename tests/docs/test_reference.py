@@ -40,7 +40,6 @@ TOOLS = [
     for tool in (
         *builtin_tools(
             http_policy=HttpPolicy(),
-            secrets=lambda names: {},
             create_task=_no_task,
             publish=cast(Any, None),
             children=cast(Any, None),

@@ -28,7 +28,6 @@ def registry() -> ToolRegistry:
     return ToolRegistry(
         builtin_tools(
             http_policy=HttpPolicy(),
-            secrets=lambda names: {},
             create_task=_no_task,
             publish=cast(Any, None),
             children=cast(Any, None),
