@@ -44,6 +44,7 @@ from app.schemas.tasks import (
     TaskPatch,
     TaskReplace,
 )
+from app.services.task_states import Nap
 from app.services.task_upserts import Only
 from app.services.tasks import RunRequest
 
@@ -175,10 +176,19 @@ def put_task_by_external_id(external_id: str, body: TaskReplace, query: PreviewQ
 
 
 @bp.delete("/tasks/<uuid:task_id>")
-@api(status=204, tags=TAGS, errors=(404, 412), scope="tasks:delete")
-def delete_task(task_id: UUID) -> None:
+@api(query=PreviewQuery, preview=TaskPreviewOut, status=204, tags=TAGS, errors=(404, 412), scope="tasks:delete")
+def delete_task(task_id: UUID, query: PreviewQuery) -> Answer | None:
     """Delete a task with its runs and occurrences."""
+    if query.preview:
+        return _look("delete", task_id)
     services().tasks.delete(str(task_id), caller=identity(), if_match=versions())
+    return None
+
+
+def _look(action: str, task_id: UUID) -> Answer:
+    """What the action would make of the task."""
+    looked = services().task_looks.after(action, str(task_id), caller=identity(), if_match=versions())
+    return Answer(preview_out(looked), status=200)
 
 
 @bp.post("/tasks/<uuid:task_id>/run_now")
@@ -194,42 +204,81 @@ def run_now(task_id: UUID, body: RunNowIn) -> dict[str, Any]:
 
 
 @bp.post("/tasks/<uuid:task_id>/snooze")
-@api(body=SnoozeIn, returns=ActionOut, tags=TAGS, errors=(404, 409), scope="tasks:update")
-def snooze_task(task_id: UUID, body: SnoozeIn) -> dict[str, Any]:
+@api(
+    body=SnoozeIn,
+    query=PreviewQuery,
+    returns=ActionOut,
+    preview=TaskPreviewOut,
+    tags=TAGS,
+    errors=(404, 409, 412),
+    scope="tasks:update",
+)
+def snooze_task(task_id: UUID, body: SnoozeIn, query: PreviewQuery) -> dict[str, Any] | Answer:
     """Skip the occurrences before a moment.
 
     Give `delay_seconds` or `until`, a week at most. Each skipped occurrence leaves a row that says so.
     """
-    change = services().tasks.snooze(
-        str(task_id), caller=identity(), delay_seconds=body.delay_seconds, until=body.until, reason=body.reason
-    )
-    return action_out(change)
+    nap = Nap(delay_seconds=body.delay_seconds, until=body.until, reason=body.reason)
+    if query.preview:
+        looked = services().task_looks.snoozed(nap, str(task_id), caller=identity(), if_match=versions())
+        return Answer(preview_out(looked))
+    return action_out(services().tasks.snooze(str(task_id), nap, caller=identity(), if_match=versions()))
 
 
 @bp.post("/tasks/<uuid:task_id>/pause")
-@api(body=NoBody, returns=ActionOut, tags=TAGS, errors=(404, 409, 412), scope="tasks:update")
-def pause_task(task_id: UUID, body: NoBody) -> dict[str, Any]:
+@api(
+    body=NoBody,
+    query=PreviewQuery,
+    returns=ActionOut,
+    preview=TaskPreviewOut,
+    tags=TAGS,
+    errors=(404, 409, 412),
+    scope="tasks:update",
+)
+def pause_task(task_id: UUID, body: NoBody, query: PreviewQuery) -> dict[str, Any] | Answer:
     """Pause a task until it is resumed."""
+    if query.preview:
+        return _look("pause", task_id)
     return action_out(services().tasks.pause(str(task_id), caller=identity(), if_match=versions()))
 
 
 @bp.post("/tasks/<uuid:task_id>/resume")
-@api(body=NoBody, returns=ActionOut, tags=TAGS, errors=(404, 409, 412), scope="tasks:update")
-def resume_task(task_id: UUID, body: NoBody) -> dict[str, Any]:
+@api(
+    body=NoBody,
+    query=PreviewQuery,
+    returns=ActionOut,
+    preview=TaskPreviewOut,
+    tags=TAGS,
+    errors=(404, 409, 412),
+    scope="tasks:update",
+)
+def resume_task(task_id: UUID, body: NoBody, query: PreviewQuery) -> dict[str, Any] | Answer:
     """Take a paused or snoozed task up again.
 
     It goes on from now; what was due meanwhile does not fire.
     """
+    if query.preview:
+        return _look("resume", task_id)
     return action_out(services().tasks.resume(str(task_id), caller=identity(), if_match=versions()))
 
 
 @bp.post("/tasks/<uuid:task_id>/cancel")
-@api(body=NoBody, returns=ActionOut, tags=TAGS, errors=(404, 412), scope="tasks:update")
-def cancel_task(task_id: UUID, body: NoBody) -> dict[str, Any]:
+@api(
+    body=NoBody,
+    query=PreviewQuery,
+    returns=ActionOut,
+    preview=TaskPreviewOut,
+    tags=TAGS,
+    errors=(404, 412),
+    scope="tasks:update",
+)
+def cancel_task(task_id: UUID, body: NoBody, query: PreviewQuery) -> dict[str, Any] | Answer:
     """End a task for good.
 
     Its queued and running runs go on; cancel them at `/runs/{run_id}/cancel`.
     """
+    if query.preview:
+        return _look("cancel", task_id)
     return action_out(services().tasks.cancel(str(task_id), caller=identity(), if_match=versions()))
 
 

@@ -36,6 +36,7 @@ from app.services.health import HealthService
 from app.services.idempotency import IdempotencyService
 from app.services.incidents import WEB_SECONDS, IncidentWatch
 from app.services.schedules import ScheduleService
+from app.services.task_looks import TaskLooks
 from app.services.task_upserts import TaskUpserts
 from app.services.tool_uses import ToolRuns
 from app.services.tools import ToolService
@@ -67,6 +68,7 @@ def build(settings: Settings) -> Container:
     services = Services(
         tasks=tasks,
         task_upserts=TaskUpserts(units=database.units, tasks=tasks),
+        task_looks=TaskLooks(units=database.units, clock=database.clock, tasks=tasks),
         schedules=ScheduleService(clock=clock),
         runs=runs,
         reruns=reruns,
@@ -89,12 +91,8 @@ def build(settings: Settings) -> Container:
         idempotency=IdempotencyService(units=database.units, clock=database.clock),
     )
     host = make_host(settings, make_doors(settings, tools, database, events, services.metrics), tools)
-    return Container(
-        settings=settings,
-        services=services,
-        extensions=host,
-        watch=IncidentWatch(service=incidents, clock=database.clock, seconds=WEB_SECONDS),
-    )
+    watch = IncidentWatch(service=incidents, clock=database.clock, seconds=WEB_SECONDS)
+    return Container(settings=settings, services=services, extensions=host, watch=watch)
 
 
 def _health(settings: Settings, database: Database, clock: Clock) -> HealthService:

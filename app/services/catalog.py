@@ -22,6 +22,7 @@ from app.services.reruns import RerunService
 from app.services.runs import RunService
 from app.services.schedules import ScheduleService
 from app.services.secrets import SecretService
+from app.services.task_looks import TaskLooks
 from app.services.task_upserts import TaskUpserts
 from app.services.tasks import TaskService
 from app.services.tools import ToolService
@@ -34,6 +35,7 @@ class Services:
 
     tasks: TaskService
     task_upserts: TaskUpserts
+    task_looks: TaskLooks
     schedules: ScheduleService
     runs: RunService
     reruns: RerunService

@@ -23,6 +23,19 @@ class Change:
     message: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nap:
+    """How long a task is to be snoozed: for so many seconds, or until a moment."""
+
+    delay_seconds: int | None = None
+    until: datetime | None = None
+    reason: str | None = None
+
+    def taken(self, task: Task, now: datetime) -> Change:
+        """The task once it is snoozed; see `snoozed` and `snooze_end` for what is refused."""
+        return snoozed(task, snooze_end(now, self.delay_seconds, self.until), self.reason)
+
+
 def paused(task: Task) -> Change:
     """Stop the schedule; asking again changes nothing.
 

@@ -30,7 +30,7 @@ from app.services.run_requests import RunRequest as RunRequest
 from app.services.run_requests import accepted_before, by_hand, same_wish
 from app.services.schedules import upcoming
 from app.services.task_drafts import STATEFUL, Draft, TaskDrafts, defaults
-from app.services.task_states import Change, snooze_end
+from app.services.task_states import Change, Nap
 from app.services.tool_fields import id_for, task_fields
 from app.telemetry import emit
 from ordinaut import Caller
@@ -103,7 +103,7 @@ class TaskService:
 
     def preview(self, fields: Mapping[str, Any], *, caller: Caller, found: Sequence[Problem] = ()) -> Preview:
         """What `create` would store; nothing is stored. The same problems are raised."""
-        return self._shown(self._new(fields, caller, found), caller)
+        return self.shown(self._new(fields, caller, found), caller)
 
     def preview_change(
         self,
@@ -119,7 +119,7 @@ class TaskService:
             current = may_change(unit.tasks.get(task_id), caller)
         check_owner_named(fields, caller, current.created_by)
         given = _replacement(fields) if whole else fields
-        return self._shown(self._drafts.changed(current, given, now=self._clock.now(), found=found), caller)
+        return self.shown(self._drafts.changed(current, given, now=self._clock.now(), found=found), caller)
 
     def get(self, task_id: str, *, caller: Caller) -> Task:
         """The task, or NotFound."""
@@ -210,21 +210,9 @@ class TaskService:
         """End the task for good; its queued and running runs go on unless they are cancelled themselves."""
         return self._turn("task.canceled", task_id, (caller, if_match), lambda task, now: task_states.canceled(task))
 
-    def snooze(
-        self,
-        task_id: str,
-        *,
-        caller: Caller,
-        delay_seconds: int | None = None,
-        until: datetime | None = None,
-        reason: str | None = None,
-    ) -> Change:
-        """Skip the occurrences of the next `delay_seconds`, or those before `until`; a week at most."""
-
-        def asleep(task: Task, now: datetime) -> Change:
-            return task_states.snoozed(task, snooze_end(now, delay_seconds, until), reason)
-
-        return self._turn("task.snoozed", task_id, (caller, None), asleep)
+    def snooze(self, task_id: str, nap: Nap, *, caller: Caller, if_match: Versions = None) -> Change:
+        """Skip the occurrences until the nap is over; a week at most."""
+        return self._turn("task.snoozed", task_id, (caller, if_match), nap.taken)
 
     def run_now(self, task_id: str, wish: RunRequest, *, caller: Caller, request_id: str) -> tuple[Run, bool]:
         """Queue a run by hand; paused and completed tasks run too.
@@ -292,7 +280,8 @@ class TaskService:
             stored = _stored(unit, current, replace(change.task, updated_at=now), caller)
             return Change(_told(unit, telling, topic, (current, stored), caller), change.message)
 
-    def _shown(self, draft: Draft, caller: Caller) -> Preview:
+    def shown(self, draft: Draft, caller: Caller) -> Preview:
+        """The draft with what would follow from it."""
         occurrences = upcoming(draft.task, self._clock.now(), PREVIEWED)
         notes = [
             Problem(

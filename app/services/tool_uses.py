@@ -17,7 +17,7 @@ from app.services.incidents import IncidentService
 from app.services.reruns import RerunRequest, RerunService
 from app.services.runs import Cancelled, RunService, Waited
 from app.services.schedules import SchedulePreview, ScheduleService, ScheduleText, upcoming
-from app.services.task_states import Change
+from app.services.task_states import Change, Nap
 from app.services.tasks import RunRequest, TaskService
 from app.services.tool_fields import moment_at, task_fields
 from ordinaut import Caller
@@ -73,7 +73,7 @@ class ToolTasks:
     ) -> Change:
         """Skip occurrences for a while; NotFound, Conflict, InvalidInput."""
         end = None if until is None else moment_at("until", until)
-        return self._tasks.snooze(task_id, caller=caller, delay_seconds=delay_seconds, until=end, reason=reason)
+        return self._tasks.snooze(task_id, Nap(delay_seconds=delay_seconds, until=end, reason=reason), caller=caller)
 
     def run_now(self, task_id: str, *, caller: Caller, params: Mapping[str, Any] | None, key: str) -> tuple[Run, bool]:
         """The run, and whether it stood already under `key`; NotFound, Conflict, InvalidInput, Unprocessable."""

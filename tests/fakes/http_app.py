@@ -83,6 +83,7 @@ def make_app(world: World | None = None) -> Flask:
         audit=nobody,
         secrets=nobody,
         task_upserts=nobody,
+        task_looks=nobody,
         idempotency=IdempotencyService(units=MemoryKeyUnits(), clock=clock),
         reruns=nobody,
         bulk=nobody,

@@ -20,6 +20,7 @@ from app.domain.runs import RunFilter
 from app.domain.tasks import OccurrenceRecord, Task
 from app.services import task_states
 from app.services.scheduling import BATCH, LONGEST_SLEEP, RINGS, SchedulingService
+from app.services.task_states import Nap
 from app.services.tasks import TaskService
 from app.storage.engines import make_engine
 from app.storage.runs import SqlRunStore
@@ -228,7 +229,7 @@ def test_what_does_not_run_leaves_a_row_with_its_reason(world: World) -> None:
     busy = world.task(overlap="skip")
     queued(world.units, busy)
     asleep = world.task()
-    world.tasks.snooze(asleep.id, delay_seconds=2, reason="On holiday")
+    world.tasks.snooze(asleep.id, Nap(delay_seconds=2, reason="On holiday"))
     late = world.task(misfire="skip", misfire_grace_seconds=0)
     world.tick(NINE + SECOND)
     assert {outcome for _, outcome in world.outcomes(busy)} == {"skipped_overlap"}

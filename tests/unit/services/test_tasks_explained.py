@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from app.domain.tasks import OccurrenceRecord
+from app.services.task_states import Nap
 from app.services.tasks import RunRequest
 from tests.fakes.task_world import START, TaskWorld
 
@@ -100,7 +101,7 @@ def test_what_keeps_a_task_from_firing_is_named(fields: dict[str, Any], steer: s
 def test_a_snooze_to_come_and_a_new_schedule_are_named() -> None:
     world = TaskWorld()
     task = world.create()
-    world.tasks.snooze(task.id, delay_seconds=7200, reason="Holiday")
+    world.tasks.snooze(task.id, Nap(delay_seconds=7200, reason="Holiday"))
     assert "will be skipped: snoozed until 2026-11-24T10:00:00Z (Holiday)" in world.tasks.why(task.id, NINE).answer
     world.clock.pass_by(days=3)
     world.tasks.patch(task.id, {"schedule_expr": "0 10 * * *"})

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from app.domain.errors import Conflict, InvalidInput, NotFound, Unprocessable
-from app.services.task_states import snooze_end
+from app.services.task_states import Nap, snooze_end
 from app.services.tasks import RunRequest
 from tests.fakes.task_world import START, TaskWorld
 
@@ -39,7 +39,7 @@ def test_a_resumed_task_goes_on_from_now() -> None:
 def test_resuming_ends_a_snooze() -> None:
     world = TaskWorld()
     task = world.create()
-    world.tasks.snooze(task.id, delay_seconds=3600, reason="Lunch")
+    world.tasks.snooze(task.id, Nap(delay_seconds=3600, reason="Lunch"))
     change = world.tasks.resume(task.id)
     assert (change.task.snoozed_until, change.task.snooze_reason) == (None, None)
     assert change.message == "Task resumed: its snooze is over"
@@ -65,12 +65,12 @@ def test_a_canceled_task_stays_canceled_and_its_runs_go_on() -> None:
             steer(task.id)
         assert caught.value.details["status"] == "canceled"
     with pytest.raises(Conflict):
-        world.tasks.snooze(task.id, delay_seconds=60)
+        world.tasks.snooze(task.id, Nap(delay_seconds=60))
 
 
 def test_a_snooze_keeps_the_next_time_for_beat_to_skip() -> None:
     world = TaskWorld()
-    change = world.tasks.snooze(world.create().id, until=NINE + timedelta(hours=1), reason="Holiday")
+    change = world.tasks.snooze(world.create().id, Nap(until=NINE + timedelta(hours=1), reason="Holiday"))
     assert (change.task.next_run_at, change.task.snooze_reason) == (NINE, "Holiday")
     assert change.message == "Task snoozed until 2026-11-24T10:00:00Z"
 
@@ -78,7 +78,7 @@ def test_a_snooze_keeps_the_next_time_for_beat_to_skip() -> None:
 def test_a_manual_task_has_nothing_to_snooze() -> None:
     world = TaskWorld()
     with pytest.raises(Conflict, match="manual"):
-        world.tasks.snooze(world.create(schedule_kind="manual").id, delay_seconds=60)
+        world.tasks.snooze(world.create(schedule_kind="manual").id, Nap(delay_seconds=60))
 
 
 @pytest.mark.parametrize(
