@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import signal
 import subprocess
+import sys
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,14 +78,25 @@ def test_the_code_of(row: Row, client: Client, named: dict[str, str], monkeypatc
     assert row.said in out + err
 
 
+HEARING = (
+    sys.executable,
+    "-c",
+    "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])",
+)
+"""What is started from a script's background has been told to ignore Ctrl-C: this takes it back."""
+
+
 def test_ctrl_c(client: Client, served: Served, tmp_path: Path) -> None:
     first = client.says("event", "publish", "-q", "ctrl.c").strip()
     client.says("event", "publish", "ctrl.c")
-    words = [*ORDINAUT, "event", "tail", "ctrl.c", "--since", first]
+    words = [*HEARING, *ORDINAUT, "event", "tail", "ctrl.c", "--since", first]
     with subprocess.Popen(words, env=served.environment(tmp_path), stdout=subprocess.PIPE) as process:
-        assert process.stdout and b"ctrl.c" in process.stdout.readline()
-        process.send_signal(signal.SIGINT)
-        assert process.wait(10) == exits.INTERRUPTED
+        try:
+            assert process.stdout and b"ctrl.c" in process.stdout.readline()
+            process.send_signal(signal.SIGINT)
+            assert process.wait(10) == exits.INTERRUPTED
+        finally:
+            process.kill()
 
 
 def test_the_page_has_the_table() -> None:
