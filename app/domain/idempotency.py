@@ -117,7 +117,7 @@ def key_of(header: str) -> str:
     Raises:
         InvalidInput: it is empty, too long, or has other characters than printable ASCII.
     """
-    text = header.strip()
+    text = header.strip(" \t")
     if quoted := _QUOTED.fullmatch(text):
         key = re.sub(r"\\(.)", r"\1", quoted[1])
     elif _BARE.fullmatch(text):

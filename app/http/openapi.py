@@ -48,7 +48,13 @@ _KEY: dict[str, Any] = {
     "in": "header",
     "required": False,
     "description": "Asking again under one key within 24 hours gives the same answer and has no second effect",
-    "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY, "pattern": "^[!#-~]+$"},
+    # The bare text or a quoted string, as `key_of` reads them.
+    "schema": {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": LONGEST_KEY,
+        "pattern": r'^[ \t]*([!#-~]([ -~]*[!-~])?|"([ !#-\[\]-~]|\\["\\])+")[ \t]*$',
+    },
 }
 _SCHEMES: dict[str, Any] = {
     "token": {
