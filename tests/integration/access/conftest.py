@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from app.domain.access import COMMAND_LINE
 from app.services.catalog import Services
+from config import logging as log
 from tests.integration.api.conftest import Api, make_settings, serving
 from tests.servers import Databases
 
@@ -94,3 +98,15 @@ def ana(guarded: Guarded) -> dict[str, str]:
 def bob(guarded: Guarded) -> dict[str, str]:
     """He may decide, and nothing else."""
     return guarded.new("bob", "approvals:decide")
+
+
+@pytest.fixture
+def lines(tmp_path: Path, sqlite_url: str) -> Iterator[io.StringIO]:
+    """Everything the process logs, as in production."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    out = io.StringIO()
+    log.configure(guarded_settings(sqlite_url, tmp_path, LOG_FORMAT="json", LOG_LEVEL="DEBUG"), stream=out)
+    yield out
+    root.handlers[:], root.level = handlers, level
+    structlog.reset_defaults()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from html import unescape
 from typing import Any
@@ -102,7 +103,7 @@ def test_a_link_is_in_no_log_line_and_in_the_audit_log_without_its_token(
     guarded: Guarded,
     one: Any,
     bob: dict[str, str],
-    capfd: pytest.CaptureFixture[str],
+    lines: io.StringIO,
 ) -> None:
     address = link(guarded, one["id"], bob)
     token = address.partition("token=")[2]
@@ -114,5 +115,5 @@ def test_a_link_is_in_no_log_line_and_in_the_audit_log_without_its_token(
     assert [row["action"] for row in guarded.api.get("/audit?kind=approval", headers=root)["items"]] == [
         "approval.link_used", "approval.decided", "approval.link_made",
     ]  # fmt: skip
-    logged = "".join(capfd.readouterr())
+    logged = lines.getvalue()
     assert "/approvals/link" in logged and token not in logged + rows

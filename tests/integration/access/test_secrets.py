@@ -6,7 +6,7 @@ import base64
 import io
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -14,7 +14,6 @@ from urllib.parse import quote
 import pytest
 
 from app.tools.builtin import builtin_tools
-from config import logging as log
 from ordinaut import Tool, ToolCall, ToolFailed
 from tests.integration.access.conftest import KEY, OLD_KEY, Guarded, guarded_settings
 from tests.integration.api.conftest import serving
@@ -45,17 +44,6 @@ def _leak(call: ToolCall) -> Any:
 
 
 LEAK = Tool(name="test.leak", description="Tells all it knows.", schema={"type": "object"}, run=_leak)
-
-
-@pytest.fixture
-def lines(tmp_path: Path, sqlite_url: str) -> Iterator[io.StringIO]:
-    """Everything the process logs, as in production."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    out = io.StringIO()
-    log.configure(guarded_settings(sqlite_url, tmp_path, LOG_FORMAT="json", LOG_LEVEL="DEBUG"), stream=out)
-    yield out
-    root.handlers[:], root.level = handlers, level
 
 
 @pytest.fixture

@@ -85,6 +85,7 @@ def _unfitting(operation: Any) -> None:
     @given(case=operation.as_strategy(generation_mode=UNFIT))
     @SETTINGS
     def answered(case: schemathesis.Case) -> None:
-        case.call_and_validate()
+        # What was bent may fit by chance, and is then refused for what JSON Schema does not know, such as a used key.
+        case.call_and_validate(excluded_checks=[positive_data_acceptance])
 
     answered()
