@@ -6,7 +6,6 @@ into a frozen `Settings`. Nothing else in the project reads the environment.
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from config import parsers
 from config.access import ACCESS, AUTH, refuse_weak_access
 from config.client import CLIENT
 from config.extensions import EXTENSIONS
+from config.given import text_of, unknown
 from config.limits import LIMITS
 from config.parsers import SettingsError, mask_url, scrub
 from config.services import SERVICES, ServiceSettings
@@ -318,7 +318,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         if text is None:
             text = setting.default(values) if callable(setting.default) else setting.default
         values[setting.attribute] = None if text is None else setting.parser.read(setting.name, text)
-    settings = Settings(**values, sources=MappingProxyType(sources), warnings=_unknown(source))
+    settings = Settings(**values, sources=MappingProxyType(sources), warnings=unknown(SETTINGS, source))
     _refuse_open_door(settings)
     refuse_weak_access(settings)
     _refuse_lost_database(settings)
@@ -333,43 +333,6 @@ def environment() -> dict[str, str]:
 def export(name: str, value: str) -> None:
     """Set a variable that a library reads from the process's environment."""
     os.environ[name] = value
-
-
-def text_of(setting: Setting, environ: Mapping[str, str]) -> tuple[str | None, str]:
-    """The text given for a setting and its source; an empty variable counts as unset."""
-    text = environ.get(setting.name, "").strip()
-    file = environ.get(f"{setting.name}_FILE", "").strip() if setting.secret else ""
-    if text and file:
-        raise SettingsError(f"Both {setting.name} and {setting.name}_FILE are set; unset one of them.")
-    if file:
-        return _file_text(f"{setting.name}_FILE", file), "file"
-    return (text, "environment") if text else (None, "default")
-
-
-def _file_text(name: str, file: str) -> str:
-    try:
-        text = Path(file).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise SettingsError(f"{name} names {file}, which cannot be read: {reason}.") from None
-    if not text:
-        raise SettingsError(f"{name} names {file}, which is empty; write the value into it.")
-    return text
-
-
-def _unknown(environ: Mapping[str, str]) -> tuple[str, ...]:
-    """A sentence for each ORDINAUT_* variable that is not in the table."""
-    known = {setting.name for setting in SETTINGS} | {f"{s.name}_FILE" for s in SETTINGS if s.secret}
-    strangers = sorted(name for name in environ if name.startswith("ORDINAUT_") and name not in known)
-    return tuple(_unknown_sentence(name, known) for name in strangers)
-
-
-def _unknown_sentence(name: str, known: set[str]) -> str:
-    # Compared without the prefix, which would make all of ours look alike.
-    by_ending = {ours.removeprefix("ORDINAUT_"): ours for ours in known}
-    nearest = difflib.get_close_matches(name.removeprefix("ORDINAUT_"), by_ending, n=1, cutoff=0.6)
-    hint = f" Did you mean {by_ending[nearest[0]]}?" if nearest else ""
-    return f"{name} is not a setting of Ordinaut and is ignored.{hint}"
 
 
 def _refuse_open_door(settings: Settings) -> None:
