@@ -18,6 +18,7 @@ from app.schemas.paging import PageOut, page_out
 from app.schemas.runs import (
     CancelDetails,
     CancelOut,
+    DefinitionOut,
     LogLineOut,
     RunDetailOut,
     RunListQuery,
@@ -28,6 +29,7 @@ from app.schemas.runs import (
     StepsOut,
     StreamQuery,
     WaitQuery,
+    definition_out,
     log_line_out,
     record_data,
     run_members,
@@ -54,6 +56,14 @@ def get_run(run_id: str) -> RunDetailOut:
     """Get a run with its steps."""
     run, steps = services().runs.get(run_id, caller=identity())
     return RunDetailOut(**run_members(run), steps=[step_out(step) for step in steps])
+
+
+@bp.get("/<run_id>/definition")
+@api(returns=DefinitionOut, tags=TAGS, errors=(404,), scope="runs:read")
+def get_run_definition(run_id: str) -> DefinitionOut:
+    """Get the definition that a run keeps: what it does, whatever became of its task since."""
+    definition, latest = services().runs.definition(run_id, caller=identity())
+    return definition_out(definition, latest=latest)
 
 
 @bp.get("/<run_id>/steps")

@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field
 from app.domain.clock import rfc3339
 from app.domain.journal import StepView
 from app.domain.runs import Record, Run, RunFilter, RunStatus, StepStatus, Trigger
+from app.domain.tasks import Definition
 from app.http.locale import speak
 from app.schemas.fields import PageQuery, Query, QueryMoment, Spoken
 from app.schemas.shown import Shown, UtcTime
@@ -62,6 +63,19 @@ _STEP: dict[str, Any] = {
     "asks": False,
     "items": None,
     "waiting": None,
+}
+_DEFINITION: dict[str, Any] = {
+    "id": "019f2a00-4444-7a42-9b0e-3f6c1d2e4a5b",
+    "task_id": "019f2a00-1111-7a42-9b0e-3f6c1d2e4a5b",
+    "created_at": "2026-11-20T10:00:00Z",
+    "latest": True,
+    "title": "Morning briefing",
+    "payload": {"pipeline": [{"id": "weather", "uses": "http.request", "with": {"url": "https://weather.example"}}]},
+    "max_retries": 3,
+    "backoff_strategy": "exponential_jitter",
+    "backoff_seconds": 5,
+    "timeout_seconds": 3600,
+    "pause_after_failures": None,
 }
 
 
@@ -222,6 +236,24 @@ class StepsOut(Shown):
     steps: list[StepOut]
 
 
+class DefinitionOut(Shown):
+    """What a run does: the part of its task that it was queued with."""
+
+    model_config = ConfigDict(frozen=True, json_schema_extra={"examples": [_DEFINITION]})
+
+    id: str
+    task_id: str
+    created_at: UtcTime
+    latest: bool = Field(description="Whether the task still has this definition")
+    title: str
+    payload: dict[str, Any]
+    max_retries: int
+    backoff_strategy: str
+    backoff_seconds: float
+    timeout_seconds: int
+    pause_after_failures: int | None
+
+
 class LogLineOut(Shown):
     """A line of a run's log; `number` is its record's, as in the stream."""
 
@@ -273,6 +305,17 @@ def run_members(run: Run, *, include_errors: bool = True) -> dict[str, Any]:
 def step_out(step: StepView) -> StepOut:
     """A step as it is answered."""
     return StepOut.model_validate(step, from_attributes=True)
+
+
+def definition_out(definition: Definition, *, latest: bool) -> DefinitionOut:
+    """A definition as it is answered."""
+    return DefinitionOut(
+        id=definition.id,
+        task_id=definition.task_id,
+        created_at=definition.created_at,
+        latest=latest,
+        **definition.document,
+    )
 
 
 def log_line_out(record: Record) -> LogLineOut:

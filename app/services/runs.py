@@ -16,6 +16,7 @@ from app.domain.journal import StepView, has_parts, steps_with_parts
 from app.domain.paging import Page
 from app.domain.ports import UnitsOfWork
 from app.domain.runs import ENDED, Record, Run, RunFilter, RunStats
+from app.domain.tasks import Definition
 from app.domain.texts import t
 from app.services.audit_trail import entry
 from app.services.lifecycle import Herald
@@ -102,6 +103,13 @@ class RunService:
             records = unit.runs.journal(run_id)
             parts = unit.runs.parts(run_id) if has_parts(records) else ()
         return run, list(steps_with_parts(records, parts).values())
+
+    def definition(self, run_id: str, *, caller: Caller) -> tuple[Definition, bool]:
+        """What the run does, as it was when the run was queued, and whether its task still has it; or NotFound."""
+        with self._units(read_only=True) as unit:
+            run = run_seen(unit, unit.runs.get(run_id), caller)
+            definition = unit.tasks.definition(run.definition_id)
+            return definition, unit.tasks.get(run.task_id).definition_id == definition.id
 
     def page(self, where: RunFilter, *, caller: Caller, limit: int, offset: int) -> Page[Run]:
         """Runs that the caller may see, newest first."""

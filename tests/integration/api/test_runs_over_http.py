@@ -221,3 +221,13 @@ def test_the_request_id_follows_the_run(api: Api) -> None:
     answer = api.send("POST", f"/tasks/{task['id']}/run_now", json={}, headers={"X-Request-ID": "mine-1"})
     assert answer.headers["X-Request-ID"] == "mine-1"
     assert api.get(f"/runs/{answer.get_json()['run_id']}")["request_id"] == "mine-1"
+
+
+def test_a_run_keeps_what_it_does(api: Api) -> None:
+    task = api.task()
+    run_id = api.run(task)
+    kept = api.get(f"/runs/{run_id}/definition")
+    assert (kept["latest"], kept["payload"], kept["title"]) == (True, task["payload"], task["title"])
+    api.send("PATCH", f"/tasks/{task['id']}", json={"title": "Another"}, expect=200)
+    assert api.get(f"/runs/{run_id}/definition") == {**kept, "latest": False}
+    api.get("/runs/nowhere/definition", expect=404)
