@@ -1,5 +1,6 @@
 """The public face of Ordinaut: everything an author of extensions and tools imports."""
 
+from ordinaut.api import ApiAnswer
 from ordinaut.callers import Caller
 from ordinaut.capabilities import Capability
 from ordinaut.contexts import ExtensionContext, Socket, TaskInfo, ToolInfo
@@ -9,6 +10,7 @@ from ordinaut.extension import Extension, ExtensionInfo
 from ordinaut.tools import Tool, ToolCall, ToolFailed
 
 __all__ = [
+    "ApiAnswer",
     "Caller",
     "Capability",
     "CapabilityDenied",

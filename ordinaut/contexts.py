@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, TypedDict, Unpack
 
+from ordinaut.api import ApiContext
 from ordinaut.callers import Caller
 from ordinaut.capabilities import Capability
 from ordinaut.events import Event
@@ -293,6 +294,9 @@ class ExtensionContext(Protocol):
 
     @property
     def routes(self) -> RoutesContext: ...
+
+    @property
+    def api(self) -> ApiContext: ...
 
     @property
     def metrics(self) -> MetricsContext: ...

@@ -18,6 +18,7 @@ from app.extension_host.tools import info_of, tool_of
 from app.extension_host.voice import Voice
 from app.languages.catalogue import LANGUAGES
 from ordinaut import Caller, Capability, Event, RequestRefused, TaskInfo, Tool, ToolInfo
+from ordinaut.api import ApiAnswer, ApiContext, ApiWords
 from ordinaut.awaited import Done, EventId
 from ordinaut.contexts import Handler, RoutesContext, ToolOptions
 
@@ -192,6 +193,14 @@ class WorkerRoutes:
         return caller_here() or extension_caller(self._id)
 
 
+class NoApi(ApiWords):
+    """`context.api` where no requests come in."""
+
+    def request(self, method: str, path: str, **_: Any) -> ApiAnswer:
+        """There is nobody to call for."""
+        raise RequestRefused("conflict", t("The API is called for the sender of a request, and here is none"))
+
+
 class Exposition:
     """`context.metrics`."""
 
@@ -215,6 +224,7 @@ class GrantedContext:
         self._voice = Voice(record.place.folder, source.catalogue, source.language)
         if Capability.ROUTES in grants:
             self._routes: RoutesContext = WorkerRoutes(record.id) if web is None else web.routes(record.id)
+            self._api: ApiContext = NoApi() if web is None else web.api()
 
         def caller() -> Caller:
             """For whom this code is at work: code that nobody has asked for is at work for itself."""
@@ -276,6 +286,12 @@ class GrantedContext:
         """ROUTES."""
         require(Capability.ROUTES, self._grants)
         return self._routes
+
+    @property
+    def api(self) -> ApiContext:
+        """ROUTES."""
+        require(Capability.ROUTES, self._grants)
+        return self._api
 
     def translate(self, message: str, **values: object) -> str:
         """See `ordinaut.ExtensionContext`."""

@@ -12,6 +12,7 @@ from app.extension_host.registry import Record
 from app.extension_host.status import LoadBoard, Totals
 from app.languages.catalogue import DEFAULT, Catalogue, platform_catalogue
 from ordinaut import Caller, Event, TaskInfo, Tool
+from ordinaut.api import ApiContext
 from ordinaut.contexts import Handler, RoutesContext
 
 
@@ -99,6 +100,9 @@ class WebDoor(Protocol):
 
     def routes(self, extension_id: str) -> RoutesContext:
         """What `context.routes` is for this extension."""
+
+    def api(self) -> ApiContext:
+        """What `context.api` is."""
 
     def caller(self) -> Caller | None:
         """Who sent the current request; None outside of one."""

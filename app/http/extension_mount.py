@@ -23,10 +23,12 @@ from app.http.extension_landing import Landing, landed
 from app.http.extension_routes import WebRoutes
 from app.http.extension_wall import ENDINGS, TriedToEnd, walled
 from app.http.identity import identity
+from app.http.inner_requests import InnerApi
 from app.http.locale import catalogue, language
 from app.http.sockets import OPTIONS
 from app.languages.catalogue import Catalogue
 from ordinaut import Caller, Capability
+from ordinaut.api import ApiContext
 from ordinaut.contexts import RoutesContext
 
 PREFIX = "/ext/"
@@ -100,6 +102,10 @@ class Mounts:
         """A `context.routes` that collects sockets until the extension is mounted."""
         self._routes[extension_id] = routes = WebRoutes(extension_id, stopping=self._stopping)
         return routes
+
+    def api(self) -> ApiContext:
+        """The platform's routes, called in the name of whoever sent the current request."""
+        return InnerApi()
 
     def caller(self) -> Caller | None:
         """Who sent the current request; None outside of one: what is done then is nobody's wish."""

@@ -25,6 +25,8 @@ TICKET = "ticket"
 LOOK_SECONDS = 4.0
 """How often a long stream looks whether its caller may still be there."""
 _KEY = "ordinaut.access"
+INNER = "ordinaut.inner"
+"""In the environment of a request that this process sends to itself: its caller, who has been asked before."""
 
 Network = IPv4Network | IPv6Network
 
@@ -191,6 +193,11 @@ def _seldom(look: Callable[[], bool]) -> Callable[[], bool]:
     return ask
 
 
+def is_inner() -> bool:
+    """Whether the current request is one that this process sends to itself."""
+    return INNER in request.environ
+
+
 def takes_ticket() -> bool:
     """Whether the current request may carry `?ticket=`: reads that a browser opens by address alone."""
     if request.method != "GET" or TICKET not in request.args:
@@ -206,6 +213,8 @@ def _rules() -> AccessRules:
 
 def _found() -> Caller | OrdinautError:
     """Looked up once a request; a refusal is kept, since limits and logs ask before the view does."""
+    if INNER in request.environ:
+        return cast(Caller, request.environ[INNER])
     if "identity" not in g:
         try:
             g.identity = _looked_up(_rules())

@@ -11,6 +11,7 @@ from prometheus_flask_exporter import PrometheusMetrics
 
 from app.domain.metrics import HTTP_DURATION, METHODS, UNMATCHED
 from app.http.errors import say
+from app.http.identity import is_inner
 from app.http.streams import EVENT_STREAM
 
 PREFIX = "ordinaut"
@@ -47,6 +48,9 @@ def configure_metrics(app: Flask, metrics: RequestMetrics) -> None:
     def count(response: Response) -> Response:
         # Not the proxy, which would look for the request at each of its members.
         asked: Request = request._get_current_object()  # type: ignore[attr-defined]
+        if is_inner():
+            asked.prom_do_not_track = True  # type: ignore[attr-defined]
+            return response
         route = endpoint(asked)
         metrics.record_request(asked.method, route)
         if made_up(asked, route, response) or lasts(asked, response):

@@ -8,6 +8,8 @@ import time
 import structlog
 from flask import Flask, Response, current_app, g, request
 
+from app.http.identity import is_inner
+
 
 def configure_request_log(app: Flask) -> None:
     """Log method, path, status and milliseconds; probes only at DEBUG, since they come every few seconds."""
@@ -20,6 +22,8 @@ def _begin() -> None:
 
 
 def _log(response: Response) -> Response:
+    if is_inner():
+        return response
     declared = getattr(current_app.view_functions.get(request.endpoint or ""), "__api__", None)
     quiet = declared is not None and not declared.limited and response.status_code < 500
     structlog.get_logger(__name__).log(

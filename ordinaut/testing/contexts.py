@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Unpack
 
+from ordinaut.api import ApiAnswer, ApiWords
 from ordinaut.awaited import Done, EventId
 from ordinaut.callers import Caller
 from ordinaut.capabilities import Capability
@@ -87,6 +88,10 @@ class World:
     waiting: dict[str, Any] = field(default_factory=dict)
     sockets: list[tuple[str, Callable[..., Any]]] = field(default_factory=list)
     logs: list[tuple[str, str]] = field(default_factory=list)
+    answers: dict[tuple[str, str], ApiAnswer] = field(default_factory=dict)
+    """Method and path -> what the platform's API answers."""
+    asked: list[tuple[str, str, Any]] = field(default_factory=list)
+    """What it was asked: method, path, and the query or the body."""
     set_up: bool = False
 
     def refuse_late(self) -> None:
@@ -260,6 +265,27 @@ class Routes(RoutesContext):
         return self._world.caller
 
 
+class Api(ApiWords):
+    """See `ordinaut.api.ApiContext`: what `World.answers` has for the method and the path, else 404."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, Any] | None = None,
+        json: Any = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> ApiAnswer:
+        """Note the request, and give the answer that the test has laid out."""
+        self._world.asked.append((method, path, query or json or {}))
+        missing = ApiAnswer(status=404, data={"error": "not_found", "message": "Not found", "details": {}})
+        return self._world.answers.get((method, path), missing)
+
+
 class Metrics(MetricsContext):
     """See `ordinaut.contexts.MetricsContext`."""
 
@@ -281,6 +307,7 @@ class Context:
         self._events = Events(extension_id, grants, world)
         self._background = Background(world)
         self._routes = Routes(world)
+        self._api = Api(world)
 
     @property
     def tool_registry(self) -> Tools:
@@ -304,6 +331,12 @@ class Context:
         """ROUTES."""
         _require(Capability.ROUTES, self.grants)
         return self._routes
+
+    @property
+    def api(self) -> Api:
+        """ROUTES."""
+        _require(Capability.ROUTES, self.grants)
+        return self._api
 
     def translate(self, message: str, **values: object) -> str:
         """In English."""

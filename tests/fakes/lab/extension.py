@@ -72,6 +72,14 @@ def add_views(page: Blueprint, context: ExtensionContext) -> None:
         caller = context.routes.caller()
         return {"agent": caller.agent_id, "scopes": sorted(caller.scopes)}
 
+    @page.post("/api")
+    def through() -> dict[str, Any]:
+        body = request.get_json()
+        answer = context.api.request(
+            body["method"], body["path"], query=body.get("query"), json=body.get("json"), headers=body.get("headers")
+        )
+        return {"status": answer.status, "ok": answer.ok, "data": answer.data, "headers": dict(answer.headers)}
+
     @page.get("/tool/<name>")
     def tool(name: str) -> dict[str, Any]:
         return {"output": context.tool_registry.invoke(name, {"text": request.args.get("text", "x")})}
