@@ -58,53 +58,22 @@ class ApiContext(Protocol):
 
     def get(self, path: str, **query: Any) -> ApiAnswer:
         """GET with these query parameters."""
-
-    def post(self, path: str, json: Any = None, **headers: str) -> ApiAnswer:
-        """POST; headers are written with `_` in place of `-`: `Idempotency_Key="…"`."""
-
-    def put(self, path: str, json: Any = None, **headers: str) -> ApiAnswer:
-        """PUT, as `post`."""
-
-    def patch(self, path: str, json: Any = None, **headers: str) -> ApiAnswer:
-        """PATCH, as `post`."""
-
-    def delete(self, path: str, **headers: str) -> ApiAnswer:
-        """DELETE."""
-
-
-class ApiWords:
-    """The short words of `ApiContext`, over its `request`."""
-
-    def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: Mapping[str, Any] | None = None,
-        json: Any = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> ApiAnswer:
-        """What `ApiContext.request` says."""
-        raise NotImplementedError
-
-    def get(self, path: str, **query: Any) -> ApiAnswer:
-        """See `ApiContext`."""
         return self.request("GET", path, query=query)
 
     def post(self, path: str, json: Any = None, **headers: str) -> ApiAnswer:
-        """See `ApiContext`."""
+        """POST; headers are written with `_` in place of `-`: `Idempotency_Key="…"`."""
         return self.request("POST", path, json=json, headers=_named(headers))
 
     def put(self, path: str, json: Any = None, **headers: str) -> ApiAnswer:
-        """See `ApiContext`."""
+        """PUT, as `post`."""
         return self.request("PUT", path, json=json, headers=_named(headers))
 
     def patch(self, path: str, json: Any = None, **headers: str) -> ApiAnswer:
-        """See `ApiContext`."""
+        """PATCH, as `post`."""
         return self.request("PATCH", path, json=json, headers=_named(headers))
 
     def delete(self, path: str, **headers: str) -> ApiAnswer:
-        """See `ApiContext`."""
+        """DELETE."""
         return self.request("DELETE", path, headers=_named(headers))
 
 

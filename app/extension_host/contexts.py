@@ -18,7 +18,7 @@ from app.extension_host.tools import info_of, tool_of
 from app.extension_host.voice import Voice
 from app.languages.catalogue import LANGUAGES
 from ordinaut import Caller, Capability, Event, RequestRefused, TaskInfo, Tool, ToolInfo
-from ordinaut.api import ApiAnswer, ApiContext, ApiWords
+from ordinaut.api import ApiAnswer, ApiContext
 from ordinaut.awaited import Done, EventId
 from ordinaut.contexts import Handler, RoutesContext, ToolOptions
 
@@ -193,7 +193,7 @@ class WorkerRoutes:
         return caller_here() or extension_caller(self._id)
 
 
-class NoApi(ApiWords):
+class NoApi(ApiContext):
     """`context.api` where no requests come in."""
 
     def request(self, method: str, path: str, **_: Any) -> ApiAnswer:

@@ -20,13 +20,13 @@ from app.http.identity import INNER, identity
 from app.http.locale import language
 from app.http.request_id import HEADER, request_id
 from app.http.streams import EVENT_STREAM
-from ordinaut.api import ApiAnswer, ApiWords
+from ordinaut.api import ApiAnswer, ApiContext
 
 MOUNTS = "/ext/"
 
 
 @dataclass(frozen=True, slots=True)
-class InnerApi(ApiWords):
+class InnerApi(ApiContext):
     """`context.api` in the web process; see `ordinaut.api.ApiContext`."""
 
     def request(
@@ -52,13 +52,18 @@ class InnerApi(ApiWords):
 def _environ(
     method: str, path: str, query: Mapping[str, Any] | None, json: Any, headers: Mapping[str, str]
 ) -> dict[str, Any]:
-    own = {"Accept-Language": language(), HEADER: request_id(), "Accept": "application/json"}
+    sent: dict[str, str] = {
+        **headers,
+        "Accept-Language": language(),
+        HEADER: request_id(),
+        "Accept": "application/json",
+    }
     builder = EnvironBuilder(
         path=path,
         base_url=request.root_url,
         method=method,
         query_string={name: value for name, value in (query or {}).items() if value is not None},
-        headers={**headers, **own},
+        headers=list(sent.items()),
         json=json,
         environ_base={"REMOTE_ADDR": request.environ.get("REMOTE_ADDR", "")},
         environ_overrides={INNER: identity()},

@@ -157,8 +157,10 @@ def _attempts(run: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 def _row(place: _Place, step: Mapping[str, Any] | None, axis: _Axis | None, now: datetime) -> Row:
     status = "pending" if step is None else "reused" if step["reused"] else str(step["status"])
     row = Row(id=place.id, uses=place.uses, depth=place.depth, status=status, step=step)
-    bars = [] if step is None or axis is None or step["reused"] else list(_bars(step, axis, now))
-    if step is None or not bars:
+    if step is None or axis is None or step["reused"]:
+        return row
+    bars = list(_bars(step, axis, now))
+    if not bars:
         return row
     first, last = bars[0], bars[-1]
     end = axis.seconds(now) if last.end is None else last.end

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Unpack
 
-from ordinaut.api import ApiAnswer, ApiWords
+from ordinaut.api import ApiAnswer, ApiContext
 from ordinaut.awaited import Done, EventId
 from ordinaut.callers import Caller
 from ordinaut.capabilities import Capability
@@ -265,7 +265,7 @@ class Routes(RoutesContext):
         return self._world.caller
 
 
-class Api(ApiWords):
+class Api(ApiContext):
     """See `ordinaut.api.ApiContext`: what `World.answers` has for the method and the path, else 404."""
 
     def __init__(self, world: World) -> None:

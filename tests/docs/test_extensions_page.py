@@ -27,7 +27,7 @@ def greeter(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("first") / "greeter"
     (folder / "tests").mkdir(parents=True)
     (manifest,) = (text for _, text in blocks(EXTENSIONS, "json"))
-    code, tests = (text for _, text in blocks(EXTENSIONS, "python"))
+    code, tests, *_ = (text for _, text in blocks(EXTENSIONS, "python"))
     (folder / "extension.json").write_text(manifest)
     (folder / "extension.py").write_text(code)
     (folder / "tests" / "test_greeter.py").write_text(tests)

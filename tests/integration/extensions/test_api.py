@@ -21,6 +21,9 @@ TASK = {
 }
 
 
+STRANGE = ["/ext/lab/who", "tasks", "http://elsewhere/tasks", "/tasks?limit=1", "/events/stream"]
+
+
 def through(api: Api, method: str, path: str, expect: int = 200, **more: Any) -> Any:
     """What the extension gets; `expect` is the status of what it asks for."""
     sent = {name: more.pop(name) for name in ("query", "json", "headers") if name in more}
@@ -56,9 +59,7 @@ def test_a_refusal_is_an_answer(serve: Serve) -> None:
     assert through(api, "GET", "/docs")["data"].startswith("<!doctype")
 
 
-@pytest.mark.parametrize(
-    "path", ["/ext/lab/who", "tasks", "http://elsewhere/tasks", "/tasks?limit=1", "/events/stream"]
-)
+@pytest.mark.parametrize("path", STRANGE)
 def test_what_is_no_address_of_the_api(serve: Serve, path: str) -> None:
     serve(LAB).post("/ext/lab/api", {"method": "GET", "path": path}, expect=500)
 

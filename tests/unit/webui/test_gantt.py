@@ -71,7 +71,10 @@ def test_a_run_that_has_not_begun() -> None:
 
 
 def test_steps_of_branches_follow_the_step_that_has_them() -> None:
-    nested = [{"id": "both", "parallel": [[{"uses": "a"}], [{"id": "b", "uses": "b"}, {"uses": "c"}]]}, {"uses": "d"}]
+    nested: list[dict[str, Any]] = [
+        {"id": "both", "parallel": [[{"uses": "a"}], [{"id": "b", "uses": "b"}, {"uses": "c"}]]},
+        {"uses": "d"},
+    ]
     assert [(place.id, place.uses, place.depth) for place in places(nested)] == [
         ("both", "parallel", 0),
         ("both_1_step_1", "a", 1),
@@ -105,5 +108,5 @@ def test_every_bar_is_on_the_axis(times: list[float], now: float, over: bool) ->
     last = max(now, times[-1])
     gantt = drawn(step("fetch", *tries), end=last if over else None, now=last)
     for bar in gantt.rows[0].bars:
-        assert isinstance(bar, Bar) and 0 <= bar.x and bar.width > 0 and bar.x + bar.width <= 100.001
+        assert isinstance(bar, Bar) and bar.x >= 0 and bar.width > 0 and bar.x + bar.width <= 100.001
     assert len(gantt.ticks) <= 8
