@@ -25,6 +25,8 @@ _QUIET = {
     # Two lines for every message, arguments included; runs tell their own story.
     "celery.app.trace": logging.WARNING,
     "celery.worker.strategy": logging.WARNING,
+    # Two lines for every message that an assistant sends.
+    "mcp": logging.WARNING,
     "redis": logging.INFO,
     "urllib3": logging.INFO,
 }

@@ -38,7 +38,7 @@ class ToolInfo:
         parameters: JSON Schema of the arguments.
         output_schema: JSON Schema of the answer, where it is known.
         scope: What a caller must hold to call it.
-        idempotent, read_only, destructive, open_world: As `ordinaut.Tool` has them.
+        idempotent, read_only, destructive, open_world, expose_to_mcp: As `ordinaut.Tool` has them.
     """
 
     name: str
@@ -50,6 +50,7 @@ class ToolInfo:
     read_only: bool = False
     destructive: bool = False
     open_world: bool = False
+    expose_to_mcp: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +88,7 @@ class ToolOptions(TypedDict, total=False):
     read_only: bool
     destructive: bool
     open_world: bool
+    expose_to_mcp: bool
     examples: Sequence[Mapping[str, Any]]
 
 

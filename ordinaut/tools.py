@@ -72,6 +72,8 @@ class Tool:
             asked about and not made again, unless the tool is `idempotent` too.
         open_world: Reaches beyond this installation.
         scope: What a caller must hold to call it.
+        expose_to_mcp: Whether assistants find it in their list of tools over MCP; the use cases of the platform are
+            there anyway. Each tool there costs every conversation some of its room.
         examples: Argument objects for the reference page; each is valid against `schema`.
     """
 
@@ -86,4 +88,5 @@ class Tool:
     read_only: bool = False
     destructive: bool = False
     open_world: bool = False
+    expose_to_mcp: bool = False
     examples: tuple[Mapping[str, Any], ...] = field(default=())

@@ -84,6 +84,7 @@ def info_of(tool: Tool) -> ToolInfo:
         read_only=tool.read_only,
         destructive=tool.destructive,
         open_world=tool.open_world,
+        expose_to_mcp=tool.expose_to_mcp,
     )
 
 

@@ -32,6 +32,8 @@ from ordinaut.api import ApiContext
 from ordinaut.contexts import RoutesContext
 
 PREFIX = "/ext/"
+ALIASES = {"/mcp": "/ext/mcp_http/mcp"}
+"""Short addresses that the platform promises, and where they lead."""
 _KEY = "ordinaut.mounts"
 _WORK = (
     ("/dead_letters", "GET", "list_dead_letters"),
@@ -70,6 +72,8 @@ class PlatformFlask(Flask):
 
     def __call__(self, environ: Any, start_response: Any) -> Any:
         """The WSGI application, with a wall around what is left of an extension's work: its body, and its hooks."""
+        path = environ.get("PATH_INFO", "")
+        environ["PATH_INFO"] = ALIASES.get(path, path)
         try:
             return walled(super().__call__(environ, start_response), environ)
         except ENDINGS as error:

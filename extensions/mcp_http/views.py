@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 
 from ordinaut import ExtensionContext, RequestRefused, ToolInfo
 
 from .bodies import json_object, last_event_id, text_member
 from .calls import invoked
+from .endpoint import Endpoint
 from .schemas import document
 from .stream import GLANCE_SECONDS, PATTERN, frames
 
@@ -27,6 +28,7 @@ def make_blueprint(context: ExtensionContext, version: str) -> Blueprint:
     _add_introductions(pages, context, version)
     _add_tools(pages, context)
     _add_calls(pages, context)
+    _add_protocol(pages, Endpoint(context, version))
 
     @pages.get("/sse")
     def stream() -> Response:
@@ -57,6 +59,22 @@ def _add_introductions(pages: Blueprint, context: ExtensionContext, version: str
         session_id = f"sess-{uuid4()}"
         context.logger.info("mcp_http handshake: client %r version %r session %s", name, release, session_id)
         return {"server": {"name": SERVER, "version": version}, "session_id": session_id}
+
+
+def _add_protocol(pages: Blueprint, endpoint: Endpoint) -> None:
+    @pages.post("/mcp")
+    def mcp() -> Response:
+        """The Model Context Protocol over Streamable HTTP."""
+        return endpoint.answer()
+
+    @pages.route("/mcp", methods=["GET", "DELETE", "PUT", "PATCH"])
+    def nothing() -> Response:
+        """There are no standing streams and no sessions to end."""
+        return endpoint.only_post()
+
+    @pages.after_request
+    def in_its_words(response: Response) -> Response:
+        return endpoint.in_its_words(response) if request.path.endswith("/mcp") else response
 
 
 def _add_tools(pages: Blueprint, context: ExtensionContext) -> None:

@@ -177,6 +177,12 @@ def add_tools(context: ExtensionContext) -> None:
     def fail(text: str) -> None:
         raise ToolFailed(f"No {text}", type="out_of_tea", retryable=False)
 
+    def flood(characters: int) -> dict[str, str]:
+        """Say much."""
+        return {"text": "x" * characters}
+
+    size = {"type": "object", "properties": {"characters": {"type": "integer"}}, "required": ["characters"]}
+    context.tool_registry.register_tool("flood", flood, size, expose_to_mcp=True)
     context.tool_registry.register_tool("shout", shout, TEXT)
     context.tool_registry.register_tool("whisper", whisper, TEXT, description="Say it softly", idempotent=True)
     context.tool_registry.register_tool("fail", fail, TEXT)

@@ -1,0 +1,121 @@
+"""The platform as a server of the Model Context Protocol, through the official SDK."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import mcp_types as types
+from mcp.server import Server, ServerRequestContext
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+from mcp.server.transport_security import TransportSecuritySettings
+from mcp.shared.exceptions import MCPError
+from mcp_types import INTERNAL_ERROR, INVALID_PARAMS
+
+from ordinaut import ExtensionContext, RequestRefused, ToolFailed, ToolInfo
+
+from .results import broken, failed, refused, succeeded
+from .waits import Waiting, waits
+
+NAME = "ordinaut-mcp-http"
+INSTRUCTIONS = (
+    "Ordinaut schedules and runs pipelines of tools. Find a task before you make one (list_tasks), and check with "
+    "preview_schedule and validate_pipeline before create_task. Times carry a zone: ask the user for theirs when they "
+    "name a clock time. A run goes on after your call: watch it with wait_for_run, read it with get_run. An approval "
+    "needs the user's own word: never decide one without it."
+)
+TOOLS_TTL_MS = 60_000
+Context = ServerRequestContext[Any, Any]
+
+
+class Protocol:
+    """An ASGI application for one request at a time; see `bridge.serve`."""
+
+    def __init__(self, context: ExtensionContext, version: str) -> None:
+        self._context = context
+        self._server: Server[Any] = Server(
+            NAME,
+            version=version,
+            title="Ordinaut",
+            instructions=INSTRUCTIONS,
+            on_list_tools=self._list_tools,
+            on_call_tool=self._call_tool,
+            get_tool_input_schema=self._input_schema,
+        )
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        """Answer one request; nothing is left of it afterwards."""
+        host = dict(scope["headers"]).get(b"host", b"").decode("latin-1")
+        manager = StreamableHTTPSessionManager(
+            self._server,
+            stateless=True,
+            json_response=scope["state"]["plain"],
+            security_settings=TransportSecuritySettings(
+                # The platform has looked at the host; pages of other sites have no business here.
+                allowed_hosts=[host],
+                allowed_origins=[f"{scope['scheme']}://{host}"],
+            ),
+        )
+        async with manager.run():
+            await manager.handle_request(scope, receive, send)
+
+    async def _list_tools(self, _: Context, __: types.PaginatedRequestParams | None) -> types.ListToolsResult:
+        caller = self._context.routes.caller()
+        shown = [self._shown(tool) for tool in self._offered() if caller.may(tool.scope)]
+        return types.ListToolsResult(tools=shown, ttl_ms=TOOLS_TTL_MS, cache_scope="private")
+
+    async def _call_tool(self, asked: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
+        if not any(tool.name == params.name for tool in self._offered()):
+            raise MCPError(INVALID_PARAMS, f"Unknown tool: {params.name}")
+        arguments = params.arguments or {}
+        try:
+            return succeeded(await self._output(asked, params.name, arguments), asked.protocol_version)
+        except ToolFailed as failure:
+            return broken(failure)
+        except RequestRefused as refusal:
+            return refused(refusal)
+        except RecursionError:
+            return failed("The arguments are nested too deeply")
+        except Exception as error:
+            # A request boundary: the log has the rest.
+            self._context.logger.exception("mcp_http: %s crashed", params.name)
+            raise MCPError(INTERNAL_ERROR, "Internal error") from error
+
+    async def _output(self, asked: Context, name: str, arguments: Mapping[str, Any]) -> Any:
+        if not waits(name, arguments):
+            return await self._invoke(name, arguments)
+
+        async def report(seconds: float, message: str) -> None:
+            await asked.session.report_progress(round(seconds, 1), None, message)
+
+        return await getattr(Waiting(self._invoke, report), name)(arguments)
+
+    async def _invoke(self, name: str, arguments: Mapping[str, Any]) -> Any:
+        # In a thread, so that the loop goes on to hear of a client that leaves; it keeps the request in sight.
+        return await asyncio.to_thread(self._context.tool_registry.invoke, name, arguments)
+
+    def _offered(self) -> Sequence[ToolInfo]:
+        """The use cases, whose names have no dot, and what extensions expose."""
+        tools = self._context.tool_registry.list_tools()
+        return [tool for tool in tools if tool.expose_to_mcp or "." not in tool.name]
+
+    def _input_schema(self, name: str) -> Mapping[str, Any] | None:
+        return next((tool.parameters for tool in self._offered() if tool.name == name), None)
+
+    def _shown(self, tool: ToolInfo) -> types.Tool:
+        title = tool.name.rpartition(".")[2].replace("_", " ").capitalize()
+        return types.Tool(
+            name=tool.name,
+            title=title,
+            description=self._context.translate(tool.description),
+            input_schema=dict(tool.parameters),
+            output_schema=None if tool.output_schema is None else dict(tool.output_schema),
+            annotations=types.ToolAnnotations(
+                title=title,
+                read_only_hint=tool.read_only,
+                destructive_hint=tool.destructive,
+                idempotent_hint=tool.idempotent,
+                open_world_hint=tool.open_world,
+            ),
+        )
