@@ -20,6 +20,7 @@ from config.client import CLIENT
 from config.extensions import EXTENSIONS
 from config.given import text_of, unknown
 from config.limits import LIMITS
+from config.mcp_servers import MCP_SERVERS, McpServers
 from config.parsers import SettingsError, mask_url, scrub
 from config.services import SERVICES, ServiceSettings
 from config.setting import Setting, Values
@@ -218,6 +219,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     *LIMITS,
     *SERVICES,
+    MCP_SERVERS,
     *EXTENSIONS,
     *CLIENT,
 )
@@ -271,6 +273,7 @@ class Settings(ServiceSettings):
     ext_lease_seconds: float
     ext_handler_seconds: float
     ext_handler_attempts: int
+    mcp_servers: McpServers
     url: str | None
     token: str | None
     sources: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))

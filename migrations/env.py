@@ -17,6 +17,7 @@ from app.storage import (  # noqa: F401 - they fill `metadata`
     tables_idempotency,
     tables_incidents,
     tables_limits,
+    tables_mcp,
     tables_metrics,
     tables_tools,
     tables_waits,

@@ -8,6 +8,7 @@ from celery.beat import Scheduler
 
 from app.domain.errors import Unavailable
 from app.telemetry import emit
+from workers.mcp_watch import McpWatcher
 from workers.webhook_senders import WebhookSenders
 
 PAUSE_SECONDS = 1.0
@@ -19,6 +20,7 @@ class TickScheduler(Scheduler):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._beat: Any = None
         self._senders: WebhookSenders | None = None
+        self._watcher: McpWatcher | None = None
         super().__init__(*args, **kwargs)
 
     def tick(self, *_: Any, **__: Any) -> float:
@@ -26,6 +28,7 @@ class TickScheduler(Scheduler):
         if self._beat is None:
             self._beat = self.app.conf.ordinaut.beat()
             self._start_senders()
+            self._start_watcher()
         try:
             return float(self._beat())
         except Unavailable as error:
@@ -40,10 +43,15 @@ class TickScheduler(Scheduler):
 
     def close(self) -> None:
         """Let the senders come to an end; there is nothing to write down."""
-        if self._senders is not None:
-            self._senders.stop()
+        for helper in (self._senders, self._watcher):
+            if helper is not None:
+                helper.stop()
 
     def _start_senders(self) -> None:
         parts = self.app.conf.ordinaut
         self._senders = WebhookSenders(parts.webhook_sending(), poll=parts.poll_seconds)
         self._senders.start()
+
+    def _start_watcher(self) -> None:
+        self._watcher = McpWatcher(self.app.conf.ordinaut.mcp_watch())
+        self._watcher.start()

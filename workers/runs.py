@@ -79,6 +79,7 @@ class Worker:
     def _child_ends(self, **_: Any) -> None:
         if self._process is not None:
             self._process.finish()
+        self._parts.hang_up()
 
     def _stopping(self, **_: Any) -> None:
         self._stop.set()

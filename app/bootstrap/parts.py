@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from redis import Redis
 from redis.exceptions import RedisError
 
+from app.bootstrap.mcp import Look, serve_mcp
 from app.bus.memory import MemoryBus
 from app.bus.redis_streams import RedisBus
 from app.domain.access import LOCAL
@@ -108,6 +109,11 @@ def stored_secrets(settings: Settings, database: Database) -> SecretService:
     return SecretService(units=database.units, clock=database.clock, vault=Vault(secret_keys(settings)))
 
 
+def secret_values(settings: Settings, database: Database) -> Look:
+    """Looks up what secrets hold."""
+    return lambda names: stored_secrets(settings, database).values(names)
+
+
 def signing_secrets(settings: Settings) -> SigningSecrets:
     """The secrets of webhooks, encrypted like all others."""
     return SigningSecrets(Vault(secret_keys(settings)))
@@ -189,10 +195,11 @@ def tasks_and_tools(
         mail=_mail_server(settings),
         model=_language_model(settings),
         http_policy=policy,
-        secrets=lambda names: stored_secrets(settings, database).values(names),
+        secrets=secret_values(settings, database),
     )
     for tool in (*builtin, *outside):
         tools.add(tool)
+    serve_mcp(settings, database, tools, secret_values(settings, database))
     return tasks, tools
 
 

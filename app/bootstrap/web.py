@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from app.bootstrap.mcp import make_mcp
 from app.bootstrap.parts import (
     add_use_cases,
     check_redis,
@@ -23,6 +24,7 @@ from app.bootstrap.parts import (
     open_access,
     open_database,
     owners,
+    secret_values,
     tasks_and_tools,
 )
 from app.domain.clock import Clock, SystemClock
@@ -87,6 +89,7 @@ def build(settings: Settings) -> Container:
         secrets=access.secrets,
         hooks=make_hooks(settings, database, events, callers),
         webhooks=make_webhooks(settings, database),
+        mcp=make_mcp(settings, database, events.service, secret_values(settings, database)),
         extension_work=ExtensionWorkService(units=database.units),
         idempotency=IdempotencyService(units=database.units, clock=database.clock),
     )

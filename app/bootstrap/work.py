@@ -11,6 +11,7 @@ from datetime import timedelta
 
 from celery import Celery
 
+from app.bootstrap.mcp import connections, make_mcp
 from app.bootstrap.parts import (
     Events,
     add_tool_uses,
@@ -23,6 +24,7 @@ from app.bootstrap.parts import (
     open_access,
     open_database,
     owners,
+    secret_values,
     signing_secrets,
     tasks_and_tools,
 )
@@ -47,6 +49,7 @@ from app.services.extension_work import ExtensionWorkService
 from app.services.gates import Gatekeeper
 from app.services.incidents import BEAT_SECONDS, IncidentWatch
 from app.services.maintenance import EventUpkeep, Housekeeper, TaskPauser
+from app.services.mcp import McpWatch
 from app.services.metrics import MetricsService
 from app.services.scheduling import SchedulingService
 from app.services.tasks import TaskService
@@ -145,6 +148,17 @@ class WorkerParts:
             patience=timedelta(days=settings.webhook_failing_days),
             lease=settings.lease_seconds,
         )
+
+    def hang_up(self) -> None:
+        """End the connections of this process to servers of the Model Context Protocol, and what it started."""
+        connections.close()
+
+    def mcp_watch(self) -> McpWatch:
+        """What looks after servers of the Model Context Protocol, on a connection pool of its own."""
+        settings, database = self.settings, self.database()
+        events = make_events(settings, database, CeleryRunQueue(self.celery))
+        look = secret_values(settings, database)
+        return McpWatch(make_mcp(settings, database, events.service, look))
 
     def beat(self) -> Callable[[], float]:
         """What beat does at every tick: fire, keep the house, and say how long to sleep."""

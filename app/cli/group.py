@@ -16,6 +16,7 @@ from app.cli.events import event
 from app.cli.exits import INTERRUPTED, USAGE
 from app.cli.export import export
 from app.cli.ext import ext
+from app.cli.mcp import mcp
 from app.cli.runs import run
 from app.cli.schedules import schedule
 from app.cli.tasks import task
@@ -53,7 +54,7 @@ def up() -> int:
     return start()
 
 
-SERVER: tuple[click.Command, ...] = (web, worker, beat, db, doctor, agent, token, audit, secrets, ext)
+SERVER: tuple[click.Command, ...] = (web, worker, beat, db, doctor, agent, token, audit, secrets, ext, mcp)
 """They work on this machine's installation."""
 CLIENT: tuple[click.Command, ...] = (login, context, task, run, event, tool, schedule, export, apply)
 """They talk to a server over HTTP, and work anywhere; so does `ext status`."""

@@ -17,6 +17,7 @@ from app.services.health import HealthService
 from app.services.hooks import HookService
 from app.services.idempotency import IdempotencyService
 from app.services.incidents import IncidentService
+from app.services.mcp import McpService
 from app.services.metrics import MetricsService
 from app.services.reruns import RerunService
 from app.services.runs import RunService
@@ -56,3 +57,4 @@ class Services:
     incidents: IncidentService
     idempotency: IdempotencyService
     webhooks: WebhookService
+    mcp: McpService

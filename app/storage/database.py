@@ -7,14 +7,16 @@ from sqlalchemy import text
 from app.domain.audit_chain import Seal
 from app.domain.clock import Clock, SystemClock
 from app.domain.errors import Unavailable
+from app.domain.mcp import Known
 from app.storage.clock import DatabaseClock
 from app.storage.engines import make_engine, translated
 from app.storage.ledger import SqlRunLedger
 from app.storage.ledger_postgresql import PostgresqlRunLedger
 from app.storage.ledger_sqlite import SqliteRunLedger
+from app.storage.mcp import known_servers
 from app.storage.unit_of_work import SqlUnitsOfWork
 
-REVISION = "0019"
+REVISION = "0020"
 """The migration this code was written against; a test compares it with `migrations/`."""
 
 
@@ -45,6 +47,10 @@ class Database:
         if found is None or found < REVISION:
             return f"The schema is at {found}, older than {REVISION}: run `ordinaut db upgrade`"
         return None
+
+    def known_mcp_servers(self) -> list[Known]:
+        """What is known of servers of the Model Context Protocol, read beside any unit of work."""
+        return known_servers(self._engine)
 
     def close(self) -> None:
         """Close every connection."""

@@ -26,6 +26,7 @@ from app.storage.gates import Gates
 from app.storage.hooks import SqlHookStore, SqlSigningSecretStore
 from app.storage.idempotency import SqlKeyStore
 from app.storage.incidents import SqlIncidentStore
+from app.storage.mcp import SqlMcpStore
 from app.storage.metrics import SqlMetricStore
 from app.storage.runs import SqlRunStore
 from app.storage.secrets import SqlSecretStore
@@ -103,6 +104,11 @@ class SqlUnitOfWork:
     def signing_secrets(self) -> SqlSigningSecretStore:
         """What webhooks in both directions are signed with, encrypted."""
         return SqlSigningSecretStore(self._connection)
+
+    @property
+    def mcp(self) -> SqlMcpStore:
+        """What is known of servers of the Model Context Protocol."""
+        return SqlMcpStore(self._connection)
 
     @property
     def incidents(self) -> SqlIncidentStore:

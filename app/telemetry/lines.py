@@ -16,6 +16,8 @@ _LEVELS = {
     "backfill.finished": logging.INFO,
     "event.trimmed": logging.INFO,
     "incident.resolved": logging.INFO,
+    "mcp.tools_changed": logging.WARNING,
+    "mcp.file_refused": logging.WARNING,
     "webhook.sent": logging.DEBUG,
     "extension.loaded": logging.INFO,
     "extension.subscription_ended": logging.INFO,

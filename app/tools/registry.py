@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from difflib import get_close_matches
 from threading import Lock
 from typing import Any
@@ -22,10 +23,6 @@ _NAME_LENGTH = 128
 Finder = Callable[[str | None], None]
 
 
-def _nothing_more(_: str | None) -> None:
-    """Every tool has been added from the start."""
-
-
 class ToolRegistry:
     """Tools by name, their schemas compiled once; safe to read while another thread adds."""
 
@@ -33,13 +30,32 @@ class ToolRegistry:
         self._tools: dict[str, Tool] = {}
         self._validators: dict[str, Draft202012Validator] = {}
         self._adding = Lock()
-        self._finder: Finder = _nothing_more
+        self._finders: list[Finder] = []
+        self._served: set[str] = set()
         for tool in tools:
             self.add(tool)
 
     def ask(self, finder: Finder) -> None:
-        """Let `finder` add what is missing: called with the name of an unknown tool, and with None for all of them."""
-        self._finder = finder
+        """Let `finder` add what is missing, too: called with the name of an unknown tool, and with None for all."""
+        self._finders.append(finder)
+
+    def serve(self, server: str, tools: Iterable[Tool]) -> None:
+        """Take in the tools of a server, `<server>.<tool>`, in place of those it had before.
+
+        What cannot be one is left out. From then on finders are asked about each of its names, as they may change.
+        """
+        validators: dict[str, Draft202012Validator] = {}
+        taken: dict[str, Tool] = {}
+        for tool in tools:
+            with suppress(ValueError):
+                validators[tool.name] = self._validator(tool, again=True)
+                taken[tool.name] = tool
+        with self._adding:
+            self._served.add(server)
+            others = {name: one for name, one in self._tools.items() if name.partition(".")[0] != server}
+            kept = {name: one for name, one in self._validators.items() if name in others}
+            # New dicts in place of the old: another thread may be reading them.
+            self._validators, self._tools = {**kept, **validators}, {**others, **taken}
 
     def check(self, tool: Tool) -> None:
         """Do what `add` does before it takes the tool in, and try the examples.
@@ -65,10 +81,10 @@ class ToolRegistry:
             self._validators[tool.name] = validator
             self._tools[tool.name] = tool
 
-    def _validator(self, tool: Tool) -> Draft202012Validator:
+    def _validator(self, tool: Tool, *, again: bool = False) -> Draft202012Validator:
         if len(tool.name) > _NAME_LENGTH or not _NAME.fullmatch(tool.name):
             raise ValueError(t("{name} is not a tool name such as `http.request`", name=f"{tool.name!r}"))
-        if tool.name in self._tools:
+        if tool.name in self._tools and not again:
             raise ValueError(t("There is already a tool named {name}", name=tool.name))
         return _compiled(tool)
 
@@ -90,7 +106,7 @@ class ToolRegistry:
 
     def names(self) -> tuple[str, ...]:
         """All names, sorted."""
-        self._finder(None)
+        self._look(None)
         return tuple(sorted(self._tools))
 
     def get_schema(self, name: str) -> Mapping[str, Any] | None:
@@ -99,9 +115,13 @@ class ToolRegistry:
         return tool.schema if tool else None
 
     def _find(self, name: str) -> Tool | None:
-        if name not in self._tools:
-            self._finder(name)
+        if name not in self._tools or (self._served and name.partition(".")[0] in self._served):
+            self._look(name)
         return self._tools.get(name)
+
+    def _look(self, name: str | None) -> None:
+        for finder in self._finders:
+            finder(name)
 
     def argument_problems(self, name: str, arguments: Any) -> list[Problem]:
         """All that is wrong with `arguments` for the tool; pointers start at the arguments, e.g. `/url`.
@@ -110,7 +130,7 @@ class ToolRegistry:
             NotFound: There is no such tool.
         """
         tool = self.get(name)
-        validator = self._validators[name]
+        validator = self._validators.get(name) or _compiled(tool)
         # The common case costs one yes-or-no pass; sentences are made only for a no.
         if validator.is_valid(arguments):
             return []

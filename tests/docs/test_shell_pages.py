@@ -13,7 +13,7 @@ from tests.docs.shell import printed, unlike
 from tests.servers import REPOSITORY
 
 PAGES = ("alerts", "as-code", "cli", "fan-out", "repair", "run-limits", "waiting", "webhooks", "writes")
-ALL_THERE_IS = ("events",)
+ALL_THERE_IS = ("events", "mcp-servers")
 """Pages that show everything an installation holds: each has one to itself."""
 EVENT_ID = re.compile(r"\b\d{13}-\d+\b")
 
@@ -35,5 +35,6 @@ def test_the_page_shows_all_there_is(tmp_path: Path, page: str) -> None:
 def _wrong(page: str, instance: Instance, folder: Path) -> list[str]:
     found = examples(REPOSITORY / "docs" / f"{page}.md")
     assert sum(example.shown is not None for example in found) >= 3
-    answers = printed(found, port=instance.port, folder=folder)
+    home = str(instance.log.parent / "var")
+    answers = printed(found, port=instance.port, folder=folder, ORDINAUT_HOME=home)
     return unlike(found, answers, lambda text: EVENT_ID.sub("<event>", text))

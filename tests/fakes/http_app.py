@@ -93,6 +93,7 @@ def make_app(world: World | None = None) -> Flask:
         hooks=nobody,
         incidents=nobody,
         webhooks=nobody,
+        mcp=nobody,
         runs=RunService(units=cast(Any, world.runs), clock=clock, hub=world.hub),
         health=HealthService(required=world.required, optional=world.optional, clock=clock, version="9.9.9"),
         metrics=metrics_of(),

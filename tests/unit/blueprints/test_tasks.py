@@ -55,6 +55,7 @@ def make_client(world: TaskWorld) -> Any:
         idempotency=nobody,
         hooks=nobody,
         webhooks=nobody,
+        mcp=nobody,
         extension_work=nobody,
         metrics=metrics_of(),
     )
