@@ -22,6 +22,7 @@ from .bridge import Answer, Gone, serve
 MODERN = "2026-07-28"
 """The first version without a handshake; dates compare as text."""
 PARSE_ERROR = -32700
+HEADER_MISMATCH = -32020
 CLIENT_LEFT = 499
 """What proxies log for a client that did not wait; nobody ever sees it."""
 
@@ -81,6 +82,8 @@ class Endpoint:
 
     def _refused(self, asked: _Asked) -> Response | None:
         """403 for a tool that the token may not call: a client then knows which scopes to ask for."""
+        if asked.task is not None and request.headers.get("Mcp-Name") != asked.task:
+            return _error(400, HEADER_MISMATCH, "The header Mcp-Name must name the task of the body", asked.id)
         if asked.tool is None:
             return None
         caller = self._context.routes.caller()
@@ -113,6 +116,8 @@ class _Asked:
         self._meta: Mapping[str, Any] = meta if isinstance(meta, dict) else {}
         name = self._params.get("name") if whole.get("method") == "tools/call" else None
         self.tool = name if isinstance(name, str) else None
+        task = self._params.get("taskId") if str(whole.get("method", "")).startswith("tasks/") else None
+        self.task = task if isinstance(task, str) else None
         found = whole.get("id")
         self.id = found if isinstance(found, str | int) and not isinstance(found, bool) else None
 

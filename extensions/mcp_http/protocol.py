@@ -15,7 +15,10 @@ from mcp_types import INTERNAL_ERROR, INVALID_PARAMS
 
 from ordinaut import ExtensionContext, RequestRefused, ToolFailed, ToolInfo
 
+from . import prompts
+from .resources import Resources
 from .results import broken, failed, refused, succeeded
+from .run_tasks import EXTENSION, RunTasks, TaskParams
 from .waits import Waiting, waits
 
 NAME = "ordinaut-mcp-http"
@@ -34,6 +37,7 @@ class Protocol:
 
     def __init__(self, context: ExtensionContext, version: str) -> None:
         self._context = context
+        self._resources, self._tasks = Resources(context), RunTasks(context)
         self._server: Server[Any] = Server(
             NAME,
             version=version,
@@ -42,7 +46,20 @@ class Protocol:
             on_list_tools=self._list_tools,
             on_call_tool=self._call_tool,
             get_tool_input_schema=self._input_schema,
+            on_list_resources=self._resources.listed,
+            on_list_resource_templates=self._resources.templates,
+            on_read_resource=self._resources.read,
+            on_list_prompts=prompts.listed,
+            on_get_prompt=prompts.got,
+            on_completion=prompts.Completions(context).complete,
         )
+        self._server.extensions[EXTENSION] = {}
+        for method, handler in (
+            ("tasks/get", self._tasks.get),
+            ("tasks/update", self._tasks.update),
+            ("tasks/cancel", self._tasks.cancel),
+        ):
+            self._server.add_request_handler(method, TaskParams, handler)
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         """Answer one request; nothing is left of it afterwards."""
@@ -65,16 +82,20 @@ class Protocol:
         shown = [self._shown(tool) for tool in self._offered() if caller.may(tool.scope)]
         return types.ListToolsResult(tools=shown, ttl_ms=TOOLS_TTL_MS, cache_scope="private")
 
-    async def _call_tool(self, asked: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
+    async def _call_tool(self, asked: Context, params: types.CallToolRequestParams) -> Any:
         if not any(tool.name == params.name for tool in self._offered()):
             raise MCPError(INVALID_PARAMS, f"Unknown tool: {params.name}")
         arguments = params.arguments or {}
         try:
+            if self._tasks.wanted(asked, params.name):
+                return self._tasks.begun(await self._invoke(params.name, {**arguments, "wait_seconds": 0}))
             return succeeded(await self._output(asked, params.name, arguments), asked.protocol_version)
         except ToolFailed as failure:
             return broken(failure)
         except RequestRefused as refusal:
             return refused(refusal)
+        except MCPError:
+            raise
         except RecursionError:
             return failed("The arguments are nested too deeply")
         except Exception as error:

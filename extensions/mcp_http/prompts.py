@@ -1,0 +1,127 @@
+"""Prompts: ways to begin that people pick in their client; and the completion of arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from zoneinfo import available_timezones
+
+import mcp_types as types
+from mcp.server import ServerRequestContext
+from mcp.shared.exceptions import MCPError
+from mcp_types import INVALID_PARAMS
+
+from ordinaut import ExtensionContext
+
+MOST_VALUES = 100
+TTL_MS = 600_000
+Context = ServerRequestContext[Any, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Prompt:
+    """A prompt; `arguments` are `(name, what it is, whether it is needed)`."""
+
+    title: str
+    description: str
+    text: str
+    arguments: tuple[tuple[str, str, bool], ...] = ()
+
+
+PROMPTS: Mapping[str, _Prompt] = {
+    "plan_automation": _Prompt(
+        title="Plan an automation",
+        description="Turns a goal into a task: tools, pipeline, schedule, checked before it is made.",
+        arguments=(("goal", "What is to happen", True), ("timezone", "IANA name, such as Europe/Chisinau", False)),
+        text=(
+            "Plan an Ordinaut task for this goal: {goal}\nTime zone: {timezone}\n"
+            "Find the tools with list_tools and get_tool. Write the pipeline, check it with validate_pipeline, and the "
+            "schedule with preview_schedule. Show both to me in plain words, and call create_task only when I agree."
+        ),
+    ),
+    "diagnose_failed_run": _Prompt(
+        title="Diagnose a failed run",
+        description="Finds out why a run failed, and what would mend it.",
+        arguments=(("run_id", "The run", True),),
+        text=(
+            "Find out why the run {run_id} failed. Read it with get_run (steps, errors, logs), then its task with "
+            "get_task. Say in three sentences what happened, what caused it and what would mend it. Propose the exact "
+            "change; do not change or rerun anything before I agree."
+        ),
+    ),
+    "daily_briefing": _Prompt(
+        title="Daily briefing",
+        description="What ran and failed in the last day, what waits, and what comes next.",
+        text=(
+            "Give me a briefing on Ordinaut: runs of the last 24 hours that failed (list_runs), approvals that wait "
+            "(list_approvals), open incidents (list_incidents), and what runs next (list_tasks). Short, worst first."
+        ),
+    ),
+    "convert_cron": _Prompt(
+        title="Write a schedule",
+        description="Turns words into a schedule that has been checked.",
+        arguments=(("text", "When it is to run, in words", True),),
+        text=(
+            "Write this as an Ordinaut schedule: {text}\nAsk for my time zone if it matters. Check the result with "
+            "preview_schedule, show the next five times, and mention what changes of the clocks do to them."
+        ),
+    ),
+}
+
+
+async def listed(_: Context, __: types.PaginatedRequestParams | None) -> types.ListPromptsResult:
+    """All of them."""
+    prompts = [
+        types.Prompt(
+            name=name,
+            title=one.title,
+            description=one.description,
+            arguments=[
+                types.PromptArgument(name=argument, description=text, required=needed)
+                for argument, text, needed in one.arguments
+            ],
+        )
+        for name, one in PROMPTS.items()
+    ]
+    return types.ListPromptsResult(prompts=prompts, ttl_ms=TTL_MS, cache_scope="public")
+
+
+async def got(_: Context, params: types.GetPromptRequestParams) -> types.GetPromptResult:
+    """One, with its arguments put in."""
+    prompt = PROMPTS.get(params.name)
+    if prompt is None:
+        raise MCPError(INVALID_PARAMS, f"Unknown prompt: {params.name}")
+    given = params.arguments or {}
+    missing = [name for name, _, needed in prompt.arguments if needed and not given.get(name)]
+    if missing:
+        raise MCPError(INVALID_PARAMS, f"Missing argument: {missing[0]}")
+    values = {name: given.get(name) or "not said" for name, _, _ in prompt.arguments}
+    content = types.TextContent(type="text", text=prompt.text.format(**values))
+    messages = [types.PromptMessage(role="user", content=content)]
+    return types.GetPromptResult(description=prompt.description, messages=messages)
+
+
+class Completions:
+    """Values for arguments of prompts and places in addresses of resources."""
+
+    def __init__(self, context: ExtensionContext) -> None:
+        self._context = context
+        self._sources: Mapping[str, Callable[[], list[str]]] = {
+            "task_id": lambda: self._ids("/tasks"),
+            "run_id": lambda: self._ids("/runs"),
+            "timezone": lambda: sorted(available_timezones()),
+        }
+
+    async def complete(self, _: Context, params: types.CompleteRequestParams) -> types.CompleteResult:
+        """Those that begin with, or hold, what has been written."""
+        source = self._sources.get(params.argument.name)
+        written = params.argument.value.lower()
+        found = [value for value in (source() if source else []) if written in value.lower()]
+        found.sort(key=lambda value: not value.lower().startswith(written))
+        completion = types.Completion(values=found[:MOST_VALUES], total=len(found), has_more=len(found) > MOST_VALUES)
+        return types.CompleteResult(completion=completion)
+
+    def _ids(self, path: str) -> list[str]:
+        answer = self._context.api.get(path, limit=MOST_VALUES)
+        return [str(one["id"]) for one in answer.data["items"]] if answer.ok else []

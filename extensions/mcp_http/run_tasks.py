@@ -1,0 +1,177 @@
+"""Runs as tasks of the protocol (extension `io.modelcontextprotocol/tasks`, SEP-2663): started, asked about, canceled.
+
+A client that says it knows tasks gets one for `run_task_now` instead of waiting; its id is the run's. What a run asks
+people (an approval) is input that the task requires; who may not decide it cannot give it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import mcp_types as types
+from mcp.server import ServerRequestContext
+from mcp.shared.exceptions import MCPError
+from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, MISSING_REQUIRED_CLIENT_CAPABILITY
+from pydantic import ConfigDict, Field
+
+from ordinaut import ApiAnswer, ExtensionContext
+
+EXTENSION = "io.modelcontextprotocol/tasks"
+STARTS = "run_task_now"
+"""The tool whose call is answered with a task."""
+SINCE = "2026-07-28"
+POLL_MS = 1000
+FORBIDDEN = 40301
+STATES: Mapping[str, str] = {"succeeded": "completed", "failed": "completed", "canceled": "cancelled"}
+"""Status of a run -> of its task; a failed run is a tool that failed, and a task that is complete."""
+BROKEN = frozenset({"worker_lost", "internal_error"})
+"""Types of errors that are the platform's own: then it is the task that has failed."""
+Context = ServerRequestContext[Any, Any]
+
+
+class TaskParams(types.RequestParams):
+    """Which task; and for `tasks/update`, what it asked for."""
+
+    model_config = ConfigDict(extra="allow")
+    task_id: str = Field(alias="taskId")
+    input_responses: dict[str, Any] = Field(default_factory=dict, alias="inputResponses")
+
+
+class RunTasks:
+    """The three requests, and the answer that begins one."""
+
+    def __init__(self, context: ExtensionContext) -> None:
+        self._context = context
+
+    def wanted(self, asked: Context, tool: str) -> bool:
+        """Whether this call is to be answered with a task."""
+        return tool == STARTS and _knows_tasks(asked)
+
+    def begun(self, run: Mapping[str, Any]) -> dict[str, Any]:
+        """The answer of a call whose run has been stored."""
+        return {"resultType": "task", **self._view(self._run(run["run_id"]))}
+
+    async def get(self, asked: Context, params: TaskParams) -> dict[str, Any]:
+        """How the task stands, with what it asks for or came to."""
+        _require_tasks(asked)
+        return {"resultType": "complete", **self._view(self._run(params.task_id), whole=True)}
+
+    async def cancel(self, asked: Context, params: TaskParams) -> dict[str, Any]:
+        """Ask the run to stop; one that has ended is left as it is."""
+        _require_tasks(asked)
+        answer = self._context.api.post(f"/runs/{_segment(params.task_id)}/cancel")
+        if not answer.ok and answer.status != 409:
+            raise _refusal(answer)
+        return {"resultType": "complete"}
+
+    async def update(self, asked: Context, params: TaskParams) -> dict[str, Any]:
+        """Decide the approvals that were answered; the rest stays open."""
+        _require_tasks(asked)
+        run = self._run(params.task_id)
+        asked_for = {one["id"]: one for one in self._approvals(run["id"])}
+        for key, response in params.input_responses.items():
+            if key in asked_for:
+                self._decide(asked_for[key], response if isinstance(response, Mapping) else {})
+        return {"resultType": "complete"}
+
+    def _decide(self, approval: Mapping[str, Any], response: Mapping[str, Any]) -> None:
+        content = response.get("content") if isinstance(response.get("content"), dict) else {}
+        given = dict(content or {})
+        decision = given.pop("decision", None)
+        if decision is None:
+            options = approval["options"]
+            decision = options[0] if response.get("action") == "accept" else options[-1]
+        body = {"decision": decision, **({"form": given} if approval["form"] else {})}
+        answer = self._context.api.post(f"/approvals/{approval['id']}/decide", body)
+        if not answer.ok and answer.status != 409:
+            raise _refusal(answer)
+
+    def _run(self, run_id: str) -> Mapping[str, Any]:
+        answer = self._context.api.get(f"/runs/{_segment(run_id)}")
+        if not answer.ok:
+            raise _refusal(answer)
+        run: Mapping[str, Any] = answer.data
+        return run
+
+    def _approvals(self, run_id: str) -> list[Mapping[str, Any]]:
+        """Those that this caller may decide."""
+        answer = self._context.api.get("/approvals", run_id=run_id, status="pending", limit=50)
+        return list(answer.data["items"]) if answer.ok else []
+
+    def _view(self, run: Mapping[str, Any], *, whole: bool = False) -> dict[str, Any]:
+        asks = self._approvals(run["id"]) if run["status"] == "waiting" else []
+        broken = run["status"] == "failed" and (run["error"] or {}).get("type") in BROKEN
+        status = "failed" if broken else STATES.get(run["status"], "input_required" if asks else "working")
+        view = {
+            "taskId": run["id"],
+            "status": status,
+            "statusMessage": f"The run is {run['status']}, attempt {run['attempt']} of {run['max_attempts']}",
+            "createdAt": run["created_at"],
+            "lastUpdatedAt": run["finished_at"] or run["started_at"] or run["created_at"],
+            "ttlMs": None,
+            "pollIntervalMs": POLL_MS,
+        }
+        return {**view, **_outcome(run, status, asks)} if whole else view
+
+
+def _outcome(run: Mapping[str, Any], status: str, asks: list[Mapping[str, Any]]) -> dict[str, Any]:
+    if status == "input_required":
+        return {"inputRequests": {one["id"]: _elicitation(one) for one in asks}}
+    if status == "failed":
+        return {"error": {"code": INTERNAL_ERROR, "message": str(run["error"]["message"])}}
+    if status != "completed":
+        return {}
+    data = {
+        "run_id": run["id"],
+        "task_id": run["task_id"],
+        "status": run["status"],
+        "success": run["success"],
+        "output": run["output"],
+        "error": run["error"],
+        "message": f"The run has ended: {run['status']}",
+        "deduplicated": False,
+    }
+    text = json.dumps(data, ensure_ascii=False)
+    result = {"content": [{"type": "text", "text": text}], "structuredContent": data, "isError": not run["success"]}
+    return {"result": {**result, "resultType": "complete"}}
+
+
+def _elicitation(approval: Mapping[str, Any]) -> dict[str, Any]:
+    """What is asked, as a form: the decision, and what its own form asks for."""
+    schema = approval["form"] or {"type": "object", "properties": {}}
+    decision = {"type": "string", "enum": approval["options"], "title": "Decision"}
+    properties = {"decision": decision, **schema.get("properties", {})}
+    required = ["decision", *schema.get("required", [])]
+    wanted = {"type": "object", "properties": properties, "required": required}
+    message = approval["message"] or approval["title"]
+    return {
+        "method": "elicitation/create",
+        "params": {"mode": "form", "message": message, "requestedSchema": wanted},
+    }
+
+
+def _knows_tasks(asked: Context) -> bool:
+    capabilities = asked.session.client_capabilities
+    extensions = (capabilities.extensions if capabilities else None) or {}
+    return EXTENSION in extensions and asked.protocol_version >= SINCE
+
+
+def _require_tasks(asked: Context) -> None:
+    if not _knows_tasks(asked):
+        needed: dict[str, Any] = {"requiredCapabilities": {"extensions": {EXTENSION: {}}}}
+        raise MCPError(MISSING_REQUIRED_CLIENT_CAPABILITY, "Missing required client capability", needed)
+
+
+def _segment(run_id: str) -> str:
+    if not run_id or "/" in run_id or "?" in run_id or len(run_id) > 100:
+        raise MCPError(INVALID_PARAMS, "Unknown task")
+    return run_id
+
+
+def _refusal(answer: ApiAnswer) -> MCPError:
+    if answer.status == 404:
+        return MCPError(INVALID_PARAMS, "Unknown task")
+    code = FORBIDDEN if answer.status in (401, 403) else INVALID_PARAMS
+    return MCPError(code, str(answer.data.get("message", "")), answer.data)
