@@ -12,8 +12,8 @@ from app.http.errors import say
 from app.http.identity import auth_is_on, bearer, identity
 from app.http.limits import count_login
 from app.http.services import services
-from app.http.tokens import ACCESS, REFRESH, Tokens, issue, read
-from app.schemas.auth import LoginIn, RefreshIn, RevokedOut, RevokeIn, TicketOut, TokensOut
+from app.http.tokens import ACCESS, PAGE_SECONDS, REFRESH, Tokens, issue, issue_for_page, read
+from app.schemas.auth import LoginIn, RefreshIn, RevokedOut, RevokeIn, SessionIn, SessionOut, TicketOut, TokensOut
 from app.services.agent_secrets import KEY_PREFIX
 from app.services.auth import TICKET_SECONDS
 
@@ -34,6 +34,24 @@ def create_token(body: LoginIn) -> Answer:
     wanted = None if body.scopes is None else sorted(checked(body.scopes))
     granted = services().auth.login(body.agent_id, body.agent_secret, scopes=wanted)
     return _answer(issue(granted))
+
+
+@bp.post("/agents/auth/session")
+@api(body=SessionIn, returns=SessionOut, status=201, tags=TAGS, errors=(401, 409), scope="public", repeats="never")
+def create_session(body: SessionIn) -> Answer:
+    """Sign in to a page.
+
+    The token belongs into the cookie `ordinaut_session`, which counts for addresses below `/ext/` alone and is set by
+    the page that asks; it is good for twelve hours, or until the session is revoked. Without `agent_id` the secret
+    is an API key, and is itself the token. This address has the limit of logins.
+    """
+    _take_tokens_only_where_they_count()
+    count_login(body.agent_id)
+    if body.agent_id is None:
+        caller = services().auth.key_caller(body.secret)
+        return _session(body.secret, PAGE_SECONDS, sorted(caller.scopes))
+    tokens = issue_for_page(services().auth.login(body.agent_id, body.secret, scopes=None))
+    return _session(tokens.access, tokens.expires_in, tokens.scopes)
 
 
 @bp.post("/agents/auth/refresh")
@@ -83,6 +101,11 @@ def create_stream_ticket() -> Answer:
 def _take_tokens_only_where_they_count() -> None:
     if not auth_is_on():
         raise Conflict(t("There are no tokens here: ORDINAUT_AUTH is off"))
+
+
+def _session(token: str, seconds: int, scopes: list[str]) -> Answer:
+    shown = SessionOut(token=token, expires_in=seconds, scopes=scopes)
+    return Answer(shown, status=201, headers={"Cache-Control": "no-store"})
 
 
 def _answer(tokens: Tokens) -> Answer:

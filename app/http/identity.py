@@ -20,6 +20,8 @@ from ordinaut import Caller
 LOCAL = LOCAL_CALLER.agent_id
 """The one caller there is while `ORDINAUT_AUTH=off`."""
 SCOPES_HEADER = "X-Scopes"
+SESSION = "ordinaut_session"
+"""The cookie of somebody who has signed in to a page of an extension."""
 TICKET = "ticket"
 """The query parameter that opens a stream in place of a header, which browsers cannot send there."""
 LOOK_SECONDS = 4.0
@@ -147,13 +149,25 @@ def auth_is_on() -> bool:
 
 
 def bearer() -> str | None:
-    """What stands behind `Authorization: Bearer`; empty for another scheme, None without the header."""
+    """What stands behind `Authorization: Bearer`, else in a page's session.
+
+    Empty for another scheme, None for nothing.
+    """
     header = request.headers.get("Authorization")
     if header is None:
-        return None
+        return session_token()
     scheme, _, value = header.partition(" ")
     # Another scheme is not "no token": it is one that cannot be read.
     return value.strip() if scheme.lower() == "bearer" else ""
+
+
+def session_token() -> str | None:
+    """What the cookie of a page's session holds; it counts for extensions' addresses alone, never for the API.
+
+    So no page of another site can make a browser use the API. Writes are refused unless they say where they come
+    from, see `app.http.reading`.
+    """
+    return request.cookies.get(SESSION) if request.path.startswith("/ext/") else None
 
 
 def still_valid() -> Callable[[], bool]:
@@ -277,5 +291,5 @@ def _is_at(path: str, route: str) -> bool:
     if route == "/docs":
         return path in {"/", "/openapi.json", "/schemas/extension.json"} or path.startswith(("/docs", "/problems/"))
     if route == "/ext/webui/":
-        return path in {"/ext/webui", "/ext/webui/"} or path.startswith("/ext/webui/static/")
+        return path in {"/ext/webui", "/ext/webui/", "/ext/webui/session"} or path.startswith("/ext/webui/static/")
     return path == route or (route == "/health" and path.startswith("/health/"))

@@ -23,6 +23,8 @@ from app.http.streams import EVENT_STREAM
 from ordinaut.api import ApiAnswer, ApiContext
 
 MOUNTS = "/ext/"
+OURS = "/ext/status"
+"""The platform's own among the addresses of extensions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ class InnerApi(ApiContext):
         """See `ordinaut.api.ApiContext`."""
         if not has_request_context():
             raise RuntimeError(t("The API is called for the sender of a request, and here is none"))
-        if not path.startswith("/") or "?" in path or path.startswith(MOUNTS):
+        if not path.startswith("/") or "?" in path or (path.startswith(MOUNTS) and path != OURS):
             raise ValueError(t("{path} is no path of the platform's API", path=repr(path[:200])))
         environ = _environ(method, path, query, json, headers or {})
         app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]

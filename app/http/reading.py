@@ -16,7 +16,7 @@ from app.domain.errors import InvalidInput, Problem
 from app.domain.json_limits import check_json
 from app.domain.texts import t
 from app.http.errors import BODY_LIMIT
-from app.http.identity import TICKET, is_public, takes_ticket
+from app.http.identity import TICKET, is_public, session_token, takes_ticket
 from app.http.sentences import invalid_input, pointer_to
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -59,6 +59,8 @@ def refuse_foreign_origins() -> None:
     site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
     # Pages cannot forge Sec-Fetch-Site; a browser too old for it at least says where the page is from.
     foreign = origin is not None and origin.split("://", 1)[-1] != request.host
+    # A cookie comes by itself, whoever asks: with one, a write has to say where it is from.
+    foreign = foreign or (origin is None and session_token() is not None)
     if site not in {"same-origin", "none"} if site else foreign:
         raise Forbidden(t("Writes from pages of another site are refused"))
 

@@ -24,6 +24,8 @@ ISSUER = "ordinaut"
 ACCESS, REFRESH = "access", "refresh"
 LONGEST = 4096
 """Characters of a token that are read."""
+PAGE_SECONDS = 43_200
+"""How long somebody stays signed in to a page."""
 LEEWAY_SECONDS = 5
 """Clocks of machines differ by moments."""
 _REMEMBERED = 1024
@@ -84,6 +86,18 @@ def issue(granted: Granted) -> Tokens:
         additional_headers={"typ": _TYPES[REFRESH]},
     )
     return Tokens(access, refresh, _desk().access_seconds, scopes)
+
+
+def issue_for_page(granted: Granted) -> Tokens:
+    """One token for a session in a browser: it lasts a working day, and ends with the session it is of."""
+    agent, session = granted.agent, granted.session
+    access = create_access_token(
+        agent.id,
+        expires_delta=timedelta(seconds=PAGE_SECONDS),
+        additional_claims={"sid": session.id, "ver": agent.token_version, "scope": " ".join(granted.scopes)},
+        additional_headers={"typ": _TYPES[ACCESS]},
+    )
+    return Tokens(access, "", PAGE_SECONDS, granted.scopes)
 
 
 def read(token: str, *kinds: str) -> TokenClaims:

@@ -22,6 +22,21 @@ class LoginIn(Body):
     scopes: Annotated[Scopes | None, Field(description="Only these of the agent's scopes")] = None
 
 
+class SessionIn(Body):
+    """An agent and its secret, or an API key alone."""
+
+    agent_id: Annotated[Name, Field(description="Its id, or its name")] | None = None
+    secret: Annotated[str, Field(min_length=1, max_length=SECRET_LIMIT)]
+
+
+class SessionOut(Shown):
+    """What a page keeps in the cookie `ordinaut_session`."""
+
+    token: str
+    expires_in: int = Field(description="Seconds")
+    scopes: list[str]
+
+
 class RefreshIn(Body):
     """A refresh token."""
 

@@ -17,8 +17,8 @@ class WebUi(Extension):
         return ExtensionInfo(id="webui", name="Web UI", version="0.1.0", description="A web page of tasks and runs")
 
     def requested_capabilities(self) -> set[Capability]:
-        """Addresses, the tools of the use cases, and files."""
-        return {Capability.ROUTES, Capability.TOOLS, Capability.STATIC}
+        """Addresses, the tools of the use cases, files, and the news that keep pages up to date."""
+        return {Capability.ROUTES, Capability.TOOLS, Capability.STATIC, Capability.EVENTS_SUB}
 
     def setup(self, context: ExtensionContext) -> Any:
         """The routes."""

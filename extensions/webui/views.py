@@ -2,44 +2,51 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
-from flask import Blueprint, Response, make_response, render_template, request
+from flask import Blueprint, Response, request
 
 from ordinaut import ExtensionContext, RequestRefused
 
+from .access_pages import add_access_pages
+from .approval_pages import add_approval_pages
 from .board import STATUSES, Board, read_board
+from .changes import add_changes
+from .form_pages import add_form_pages
+from .plain_pages import add_plain_pages
+from .run_pages import add_run_pages
+from .sessions import add_sessions, after
+from .shell import Shell
+from .task_pages import add_task_pages
 from .tasks_api import create, listed
-from .words import Words
+from .webhook_pages import add_webhook_pages
 
-POLICY = (
-    "default-src 'none'; style-src 'self'; img-src 'self'; font-src 'self'; "
-    "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+PAGES = (
+    *(add_run_pages, add_form_pages, add_task_pages, add_approval_pages, add_plain_pages),
+    *(add_access_pages, add_webhook_pages, add_changes, add_sessions),
 )
-"""The page has no script, no inline style, and loads nothing from anywhere else."""
-LOOPBACK = ("127.", "localhost", "[::1]")
 
 
 def make_blueprint(context: ExtensionContext) -> Blueprint:
     """All routes; files of `static/` are served by the platform."""
-    pages = Blueprint("webui", __name__, template_folder="templates")
+    pages, shell = Blueprint("webui", __name__, template_folder="templates"), Shell(context)
+    for add in PAGES:
+        add(pages, shell)
 
     @pages.get("/")
     def index() -> Response:
         """The page."""
-        words = Words(context.translate, datetime.now(UTC))
         try:
-            board: Board | None = read_board(context, request.args, words.now)
+            board: Board | None = read_board(context, request.args, shell.words().now)
             refusal = None
         except RequestRefused as refused:
             if refused.code not in ("unauthorized", "forbidden", "unavailable"):
                 raise
             board, refusal = None, refused
-        page = render_template("webui/index.html", **_shown(context, words, board), refusal=refusal)
-        answer = make_response(page, 503 if refusal is not None and refusal.code == "unavailable" else 200)
-        answer.headers["Content-Security-Policy"] = POLICY
-        return answer
+        if refusal is not None and refusal.code == "unavailable":
+            return shell.page("webui/index.html", place="tasks", status=503, board=None, refusal=refusal)
+        shown: dict[str, Any] = {"board": board, "refusal": refusal, "statuses": STATUSES}
+        return shell.page("webui/index.html", place="tasks", wrong=False, after=after(), **shown)
 
     @pages.get("/api/tasks")
     def list_tasks() -> dict[str, Any]:
@@ -52,20 +59,3 @@ def make_blueprint(context: ExtensionContext) -> Blueprint:
         return create(context), 201
 
     return pages
-
-
-def _shown(context: ExtensionContext, words: Words, board: Board | None) -> dict[str, Any]:
-    caller = context.routes.caller()
-    exposed = caller.agent_id == "local" and not request.host.startswith(LOOPBACK)
-    return {
-        "_": context.translate,
-        "words": words,
-        "board": board,
-        "statuses": STATUSES,
-        "files": f"{context.mount_path}/static",
-        "home": f"{context.mount_path}/",
-        "host": request.host,
-        "root": request.host_url,
-        "agent": caller.agent_id,
-        "exposed": exposed,
-    }

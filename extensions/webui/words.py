@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 Translate = Callable[[str], str]
 _UNITS = ((86_400, "{count} d"), (3_600, "{count} h"), (60, "{count} min"), (1, "{count} s"))
@@ -30,6 +31,12 @@ class Words:
         month = self._translate(MONTHS[moment.month - 1])
         year = "" if moment.year == self.now.year else f" {moment.year}"
         return f"{moment.day} {month}{year}, {moment:%H:%M}"
+
+    def day(self, text: str) -> str:
+        """`Mon 30 Nov, 08:30`, by the clock that the text itself is of."""
+        moment = datetime.fromisoformat(text)
+        day, month = self._translate(DAYS[moment.weekday()]), self._translate(MONTHS[moment.month - 1])
+        return f"{day} {moment.day} {month}, {moment:%H:%M}"
 
     def distance(self, text: str) -> str:
         """`in 2 h 5 min` or `3 min ago`, seen from now."""

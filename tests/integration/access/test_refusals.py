@@ -86,6 +86,7 @@ def test_only_these_are_public(lasting: Guarded) -> None:
         "/health",
         "/health/live",
         "/health/ready",
+        "/agents/auth/session",
         "/agents/auth/token",
         "/agents/auth/refresh",
         f"/hooks/{NOBODY}",

@@ -1,0 +1,87 @@
+"""What runs ask people: the inbox, and deciding."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Blueprint, Response, request
+
+from .definition import Unreadable, from_yaml
+from .shell import Shell, problems_of
+
+MEMBER = "form."
+"""Before the names of the form's members."""
+
+
+def add_approval_pages(pages: Blueprint, shell: Shell) -> None:
+    """Register them."""
+    api = shell.context.api
+
+    @pages.get("/approvals")
+    def approvals() -> Response:
+        """What is to be decided, and what has been."""
+        pending = api.get("/approvals", status="pending", limit=100)
+        if not pending.ok:
+            return shell.refused(pending, place="approvals")
+        ended = api.get("/approvals", limit=20)
+        decided = [one for one in ended.data["items"] if one["status"] != "pending"]
+        return shell.page("webui/approvals.html", place="approvals", pending=pending.data["items"], decided=decided)
+
+    @pages.get("/approvals/<approval_id>")
+    def approval(approval_id: str) -> Response:
+        """One question, with the form to answer it."""
+        found = api.get(f"/approvals/{approval_id}")
+        if not found.ok:
+            return shell.refused(found, place="approvals")
+        return _asking(shell, found.data, {}, {})
+
+    @pages.post("/approvals/<approval_id>")
+    def decide(approval_id: str) -> Response:
+        """Decide it, or show the form again with what is wrong in it."""
+        found = api.get(f"/approvals/{approval_id}")
+        if not found.ok:
+            return shell.refused(found, place="approvals")
+        values = {name: value for name, value in request.form.items() if name.startswith(MEMBER)}
+        done = api.post(f"/approvals/{approval_id}/decide", _decision(found.data["form"], values))
+        if done.status != 400:
+            return shell.after(done, f"/runs/{found.data['run_id']}", "decided", place="approvals")
+        return _asking(shell, found.data, values, dict(problems_of(done)), status=400)
+
+
+def _asking(
+    shell: Shell, approval: Mapping[str, Any], values: Mapping[str, str], problems: Mapping[str, str], status: int = 200
+) -> Response:
+    schema = approval["form"] or {}
+    fields = [(MEMBER + name, name, one) for name, one in schema.get("properties", {}).items()]
+    needed = [MEMBER + name for name in schema.get("required", ())]
+    shown = {"approval": approval, "fields": fields, "needed": needed, "values": values, "problems": problems}
+    return shell.page("webui/approval.html", place="approvals", status=status, **shown)
+
+
+def _decision(schema: Mapping[str, Any] | None, values: Mapping[str, str]) -> dict[str, Any]:
+    """The decision as the API takes it."""
+    body: dict[str, Any] = {"decision": request.form.get("decision", "")}
+    if comment := request.form.get("comment"):
+        body["comment"] = comment
+    return {**body, "form": _filled(schema, values)} if schema else body
+
+
+def _filled(schema: Mapping[str, Any], values: Mapping[str, str]) -> dict[str, Any]:
+    """What was filled in, each member as its schema has it; members that were left empty are left out."""
+    properties = schema.get("properties", {})
+    found: dict[str, Any] = {}
+    for name, text in values.items():
+        member = name.removeprefix(MEMBER)
+        if text != "":
+            found[member] = _typed(properties.get(member, {}), text)
+    return found
+
+
+def _typed(schema: Mapping[str, Any], text: str) -> Any:
+    if schema.get("type") == "string" or ("enum" in schema and text in schema["enum"]):
+        return text
+    try:
+        return from_yaml(text)
+    except Unreadable:
+        return text  # the API says what it should have been

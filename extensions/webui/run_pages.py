@@ -1,0 +1,133 @@
+"""Runs: the list with its filters, and one run with its Gantt, its steps, its log and what can be done about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from flask import Blueprint, Response, request
+
+from .gantt import Gantt, Row, draw
+from .shell import Shell
+
+STATUSES = ("queued", "running", "waiting", "succeeded", "failed", "canceled")
+MOST_LINES = 200
+CAUSES: Mapping[str, str] = {
+    "schedule": "By its schedule",
+    "manual": "Started by hand",
+    "event": "By an event",
+    "api": "Through the API",
+    "backfill": "Made up for",
+    "rerun": "Run again",
+    "child": "By another run",
+}
+WAITS: Mapping[str, str] = {
+    "sleep": "some time to pass",
+    "event": "an event",
+    "child": "another run",
+    "approval": "an approval",
+    "parts": "its parts",
+    "answer": "somebody to say what it came to",
+}
+
+
+def add_run_pages(pages: Blueprint, shell: Shell) -> None:
+    """Register them."""
+    _add_views(pages, shell)
+    _add_acts(pages, shell)
+
+
+def _add_views(pages: Blueprint, shell: Shell) -> None:
+    api = shell.context.api
+
+    @pages.get("/runs")
+    def runs() -> Response:
+        """Runs, newest first, narrowed by the address."""
+        asked = {name: request.args.get(name) or None for name in ("status", "task_id")}
+        found = api.get("/runs", limit=50, offset=_offset(), **asked)
+        if not found.ok:
+            return shell.refused(found, place="runs")
+        values = {"page": found.data, "statuses": STATUSES, "asked": asked, "causes": CAUSES}
+        return shell.page("webui/run_list.html", place="runs", **values)
+
+    @pages.get("/runs/<run_id>")
+    def run(run_id: str) -> Response:
+        """One run; `?step=` selects one of its steps."""
+        found = api.get(f"/runs/{run_id}")
+        if not found.ok:
+            return shell.refused(found, place="runs")
+        kept = api.get(f"/runs/{run_id}/definition").data
+        gantt = draw(found.data, kept["payload"]["pipeline"], shell.words().now)
+        values = {
+            "run": found.data,
+            "gantt": gantt,
+            "selected": selected(gantt, request.args.get("step", "")),
+            "logs": _log(shell, run_id),
+            "changed": not kept["latest"],
+            "cause": shell.context.translate(CAUSES.get(found.data["trigger"], found.data["trigger"])),
+            "waits": WAITS,
+        }
+        return shell.page("webui/run.html", place="runs", **values)
+
+    @pages.get("/runs/<run_id>/log.txt")
+    def log(run_id: str) -> Response:
+        """The whole log as text."""
+        lines = "".join(f"{one['at']} {one['level']:<7} {one['message']}\n" for one in _log(shell, run_id, whole=True))
+        answer = Response(lines, mimetype="text/plain")
+        answer.headers["Content-Disposition"] = f'attachment; filename="{run_id[:36]}.log"'
+        return answer
+
+
+def _add_acts(pages: Blueprint, shell: Shell) -> None:
+    api = shell.context.api
+
+    @pages.post("/runs/<run_id>/cancel")
+    def cancel(run_id: str) -> Response:
+        """Cancel it, and look again."""
+        done = api.post(f"/runs/{run_id}/cancel")
+        return shell.after(done, f"/runs/{run_id}", "canceled", place="runs")
+
+    @pages.post("/runs/<run_id>/rerun")
+    def rerun(run_id: str) -> Response:
+        """Repeat it, and look at the new one."""
+        wish = {"from": request.form.get("from", "failed"), "definition": request.form.get("definition", "original")}
+        done = api.post(f"/runs/{run_id}/rerun", wish)
+        return shell.after(done, f"/runs/{done.data.get('run_id')}", "rerun", place="runs")
+
+    @pages.post("/runs/<run_id>/steps/<step_id>/mark")
+    def mark(run_id: str, step_id: str) -> Response:
+        """Say what a step came to, and look at the run that goes on."""
+        said = {name: request.form.get(name, "") for name in ("status", "note")}
+        done = api.post(f"/runs/{run_id}/steps/{step_id}/mark", said)
+        return shell.after(done, f"/runs/{done.data.get('run_id')}", "marked", place="runs")
+
+
+def selected(gantt: Gantt, wanted: str) -> Row:
+    """The step to look at: the one that was asked for, else the one that matters most."""
+    ranks = {"failed": 0, "waiting": 1, "running": 2}
+    named = [row for row in gantt.rows if row.id == wanted]
+    begun = [row for row in gantt.rows if row.step is not None]
+    pressing = sorted((row for row in begun if row.status in ranks), key=lambda row: ranks[row.status])
+    choices = [*named, *pressing, *reversed(begun), *gantt.rows]
+    return choices[0] if choices else Row(id="", uses="", depth=0, status="pending", step=None)
+
+
+def _log(shell: Shell, run_id: str, *, whole: bool = False) -> Sequence[Mapping[str, Any]]:
+    """The last lines, oldest first; or all of them."""
+    path, lines = f"/runs/{run_id}/logs", list[Mapping[str, Any]]()
+    first = shell.context.api.get(path, limit=MOST_LINES)
+    if not first.ok:
+        return lines
+    total = first.data["total"]
+    if not whole:
+        if total <= MOST_LINES:
+            return list(first.data["items"])
+        return list(shell.context.api.get(path, limit=MOST_LINES, offset=total - MOST_LINES).data["items"])
+    for offset in range(0, total, MOST_LINES):
+        lines += shell.context.api.get(path, limit=MOST_LINES, offset=offset).data["items"]
+    return lines
+
+
+def _offset() -> int:
+    text = request.args.get("offset", "0")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 8 else 0

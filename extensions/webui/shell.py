@@ -1,0 +1,139 @@
+"""What every page is put into: who looks, in which language, under which policy, and how refusals look."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Response, make_response, redirect, render_template, request
+
+from ordinaut import ApiAnswer, ExtensionContext
+
+from .words import Words
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+"""Nothing inline, and nothing from anywhere else."""
+SESSION = "ordinaut_session"
+"""The cookie that the platform takes for a token below `/ext/`."""
+LOOPBACK = ("127.", "localhost", "[::1]")
+PLACES = (
+    ("tasks", "Tasks", "list-checks", "/"),
+    ("runs", "Runs", "history", "/runs"),
+    ("approvals", "Approvals", "shield-check", "/approvals"),
+    ("events", "Events", "zap", "/events"),
+)
+"""Where one can go: its name, its title, its sign, its address below the page's own."""
+BUILD = (
+    ("tools", "Tools", "puzzle", "/tools"),
+    ("extensions", "Extensions", "workflow", "/extensions"),
+    ("webhooks", "Webhooks", "webhook", "/webhooks"),
+    ("incidents", "Incidents", "triangle-alert", "/incidents"),
+    ("agents", "Agents", "key-round", "/agents"),
+    ("audit", "Audit log", "book-open", "/audit"),
+    ("health", "Health", "activity", "/health"),
+)
+SAID: Mapping[str, str] = {
+    "canceled": "The run is being canceled.",
+    "started": "A run has been asked for.",
+    "rerun": "The run is repeated by this one.",
+    "marked": "The step is taken as you say.",
+    "paused": "The task is paused.",
+    "resumed": "The task is active again.",
+    "snoozed": "The task rests for a while.",
+    "created": "The task is made.",
+    "saved": "The task is saved.",
+    "deleted": "The task is deleted.",
+    "decided": "Your decision stands; the run goes on.",
+    "published": "The event is published.",
+    "revoked": "The key counts no more.",
+    "disabled": "It is switched off.",
+    "enabled": "It is switched on.",
+    "sent": "It is on its way.",
+    "seen": "Others see that you have seen it.",
+}
+"""What a page may say after something was done: only these words, whatever the address holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shell:
+    """The frame of all pages of one extension."""
+
+    context: ExtensionContext
+
+    @property
+    def home(self) -> str:
+        """The address of the first page, without a slash at its end."""
+        return self.context.mount_path
+
+    def page(self, template: str, *, place: str, status: int = 200, **values: Any) -> Response:
+        """A whole page.
+
+        Args:
+            place: Which of `PLACES` it belongs to.
+            values: For the template, beside those that every page has.
+        """
+        answer = make_response(render_template(template, **self._common(place), **values), status)
+        answer.headers["Content-Security-Policy"] = POLICY
+        answer.headers["Cache-Control"] = "no-store"
+        return answer
+
+    def refused(self, refusal: ApiAnswer, *, place: str) -> Response:
+        """A page in place of what cannot be shown; with the API's own status and words."""
+        data = refusal.data if isinstance(refusal.data, dict) else {}
+        return self.page("webui/refused.html", place=place, status=refusal.status, refusal=data)
+
+    def done(self, path: str, said: str) -> Response:
+        """Off to another page, which says what was done."""
+        return make_response(redirect(f"{self.home}{path}?said={said}", 303))
+
+    def after(self, answer: ApiAnswer, path: str, said: str, *, place: str) -> Response:
+        """Off to another page when it was done, else the refusal."""
+        return self.done(path, said) if answer.ok else self.refused(answer, place=place)
+
+    def words(self) -> Words:
+        """Times and lengths of time, seen from now."""
+        return Words(self.context.translate, datetime.now(UTC))
+
+    def _common(self, place: str) -> dict[str, Any]:
+        caller = self.context.routes.caller()
+        return {
+            "_": self.context.translate,
+            "words": self.words(),
+            "place": place,
+            "places": PLACES,
+            "build": BUILD,
+            "files": f"{self.home}/static",
+            "home": f"{self.home}/",
+            "at": self.home,
+            "host": request.host,
+            "root": request.host_url,
+            "agent": caller.agent_id,
+            "may": caller.may,
+            "pretty": pretty,
+            "signed_in": SESSION in request.cookies and caller.agent_id != "anonymous",
+            "said": SAID.get(request.args.get("said", "")),
+            "exposed": caller.agent_id == "local" and not request.host.startswith(LOOPBACK),
+        }
+
+
+def pretty(value: Any) -> str:
+    """A value for people to read: texts as they are, all else as JSON with indents."""
+    return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def problems_of(refusal: ApiAnswer) -> list[tuple[str, str]]:
+    """Field and sentence of everything that is wrong: what, and how to mend it."""
+    details = refusal.data.get("details", {}) if isinstance(refusal.data, dict) else {}
+    found = details.get("errors") or [details]
+    return [(str(one.get("field", "")), _sentence(one)) for one in found]
+
+
+def _sentence(problem: Mapping[str, Any]) -> str:
+    what = str(problem.get("detail") or problem.get("issue") or "")
+    return f"{what} ({problem['hint']})" if problem.get("hint") else what

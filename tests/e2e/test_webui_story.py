@@ -1,0 +1,127 @@
+"""A newcomer with nothing but the page, in a real browser: from the first task to the repaired run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.e2e.conftest import PATIENCE, Instance
+from tests.fakes.http_target import HttpTarget
+from tests.servers import wait_for
+
+WIDTHS = (320, 390, 768, 1440)
+CALL = "- id: call\n  uses: http.request\n  with: {{method: GET, url: '{url}'}}\n"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium."""
+    with sync_playwright() as playwright:
+        one = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        yield one
+        one.close()
+
+
+@pytest.fixture
+def page(browser: Browser, ordinaut: Instance) -> Iterator[Page]:
+    """A tab whose console stays silent: what breaks the page's policy would be told there."""
+    context = browser.new_context(base_url=f"http://127.0.0.1:{ordinaut.port}", locale="en")
+    context.set_default_timeout(PATIENCE * 1000)
+    one = context.new_page()
+    complaints: list[str] = []
+    one.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    one.on("pageerror", lambda error: complaints.append(str(error)))
+    yield one
+    context.close()
+    told = [line for line in complaints if "status of 40" not in line]
+    assert told == []
+
+
+def test_a_newcomer_plans_runs_mends_and_repeats(page: Page, ordinaut: Instance, target: HttpTarget) -> None:
+    page.goto("/ext/webui/")
+    page.get_by_role("link", name="New task").first.click()
+    page.get_by_label("Title").fill("Weekday report")
+    page.get_by_label("Time zone").fill("Europe/Chisinau")
+    page.get_by_label("Expression").fill("30 25 * * 1-5")
+    expect(page.locator("#preview")).to_contain_text("hour must be 0-23")
+    page.get_by_label("Expression").fill("30 8 * * 1-5")
+    expect(page.locator("#preview")).to_contain_text("Monday to Friday at 08:30")
+    assert page.locator("#preview .hit").count() == 5
+    pipeline = page.get_by_label("Pipeline, as YAML or JSON")
+    pipeline.fill(f"- id: call\n  uses: http.request\n  with: {{method: GET, url: '{target.url('/status/500')}'}}\n")
+    page.get_by_text("Policies:").click()
+    page.get_by_label("Further attempts of a run that fails").fill("0")
+    page.get_by_role("button", name="Create task").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Weekday report")
+    page.get_by_role("button", name="Run now").click()
+    # Nobody looks again: the page follows the run by itself.
+    expect(page.get_by_role("heading", level=1)).to_contain_text("failed")
+    expect(page.get_by_role("alert")).to_contain_text("unexpected_status")
+    page.get_by_role("link", name="Weekday report").click()
+    page.get_by_role("link", name="Edit").click()
+    pipeline.fill(f"- id: call\n  uses: http.request\n  with: {{method: GET, url: '{target.url('/echo')}'}}\n")
+    page.get_by_role("button", name="Save task").click()
+    page.locator("main .items a").first.click()
+    page.get_by_role("button", name="Run again from this step").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("succeeded")
+
+
+def test_an_approval_is_given_and_its_run_goes_on(page: Page, ordinaut: Instance) -> None:
+    ask = {"id": "ask", "uses": "orchestrator.request_approval", "with": {"title": "Send the letters?"}}
+    run_id = ordinaut.run(ordinaut.task(ask, title="Letters"))
+    waits = lambda: ordinaut.call("GET", f"/runs/{run_id}")["status"] == "waiting"  # noqa: E731
+    wait_for(waits, seconds=PATIENCE, what="the question")
+    page.goto("/ext/webui/approvals")
+    page.get_by_role("link", name="Send the letters?").first.click()
+    page.get_by_role("button", name="approve").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("succeeded")
+
+
+def test_why_an_occurrence_did_not_run_is_found(page: Page, ordinaut: Instance) -> None:
+    task = ordinaut.task(title="Daily", schedule_kind="cron", schedule_expr="0 9 * * *")
+    at = datetime.now(UTC) - timedelta(days=1)
+    page.goto(f"/ext/webui/tasks/{task['id']}")
+    page.get_by_label("Why did it run").fill(f"{at:%Y-%m-%d}T09:00")
+    page.get_by_role("button", name="Ask why").click()
+    expect(page.get_by_role("status")).to_contain_text("did not exist yet")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_page_is_wider_than_its_window(browser: Browser, ordinaut: Instance, scheme: str) -> None:
+    run_id = ordinaut.run(ordinaut.task({"id": "x" * 60, "uses": "data.set", "with": {"value": "y" * 400}}))
+    ordinaut.ended(run_id)
+    task_id = ordinaut.call("GET", f"/runs/{run_id}")["task_id"]
+    paths = ["", "runs", "approvals", "events", "tools", "tools/http.request", "extensions", "health", "tasks/new"]
+    paths += ["agents", "audit", "webhooks", "incidents"]
+    theme: Any = scheme
+    context = browser.new_context(base_url=f"http://127.0.0.1:{ordinaut.port}", color_scheme=theme)
+    page = context.new_page()
+    wide: list[str] = []
+    for path in [*paths, f"runs/{run_id}", f"tasks/{task_id}", f"tasks/{task_id}/edit"]:
+        page.goto(f"/ext/webui/{path}", wait_until="domcontentloaded")
+        for width in WIDTHS:
+            page.set_viewport_size({"width": width, "height": 900})
+            if page.locator("html").evaluate("html => html.scrollWidth > innerWidth"):
+                wide.append(f"{path} at {width}")
+    context.close()
+    assert wide == []
+
+
+def test_it_works_without_scripts(browser: Browser, ordinaut: Instance) -> None:
+    context = browser.new_context(base_url=f"http://127.0.0.1:{ordinaut.port}", java_script_enabled=False, locale="en")
+    page = context.new_page()
+    page.goto("/ext/webui/tasks/new")
+    page.get_by_label("Title").fill("Without a script")
+    page.get_by_label("Pipeline, as YAML or JSON").fill("- id: rest\n  uses: flow.sleep\n  with: {seconds: 3600}\n")
+    page.get_by_role("button", name="Check the schedule").click()
+    expect(page.locator("#preview")).to_contain_text("Monday to Friday at 08:30")
+    page.get_by_role("button", name="Create task").click()
+    page.get_by_role("button", name="Run now").click()
+    page.get_by_role("button", name="Cancel run").click()
+    run_id = page.url.partition("/runs/")[2].partition("?")[0]
+    assert ordinaut.ended(run_id)["status"] == "canceled"
+    context.close()
