@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import requests
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
 CHROMIUM = "/usr/bin/chromium"
 HOME = "/ext/webui"
@@ -31,7 +31,8 @@ def main() -> int:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         for theme in THEMES:
             for width in WIDTHS:
-                _taken(browser, url, paths, folder, theme, width)
+                context = _opened(browser, theme, width)
+                _taken(context, url, paths, folder, f"{theme}-{width}")
         browser.close()
     print(f"{len(paths) * len(THEMES) * len(WIDTHS)} pictures are in {folder}")
     return 0
@@ -43,14 +44,17 @@ def _newest(url: str) -> Iterator[str]:
         yield from (f"/{noun}/{one['id']}" for one in items)
 
 
-def _taken(browser: Browser, url: str, paths: list[str], folder: Path, theme: Any, width: int) -> None:
-    context = browser.new_context(color_scheme=theme, viewport={"width": width, "height": 900}, locale="en")
+def _opened(browser: Browser, theme: Any, width: int) -> BrowserContext:
+    return browser.new_context(color_scheme=theme, viewport={"width": width, "height": 900}, locale="en")
+
+
+def _taken(context: BrowserContext, url: str, paths: list[str], folder: Path, suffix: str) -> None:
     page = context.new_page()
     for path in paths:
         page.goto(url + HOME + path, wait_until="domcontentloaded")
         page.evaluate("document.fonts.ready")
         name = path.strip("/").replace("/", "-") or "overview"
-        page.screenshot(path=folder / f"{name}-{theme}-{width}.png", full_page=True)
+        page.screenshot(path=folder / f"{name}-{suffix}.png", full_page=True)
     context.close()
 
 

