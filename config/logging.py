@@ -27,6 +27,8 @@ _QUIET = {
     "celery.worker.strategy": logging.WARNING,
     # Two lines for every message that an assistant sends.
     "mcp": logging.WARNING,
+    # A line for each request to a server, with its whole address, in which there may be a key.
+    "httpx2": logging.WARNING,
     "redis": logging.INFO,
     "urllib3": logging.INFO,
 }

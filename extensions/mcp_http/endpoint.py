@@ -21,6 +21,8 @@ from .bridge import Answer, Gone, serve
 
 MODERN = "2026-07-28"
 """The first version without a handshake; dates compare as text."""
+WAITING = frozenset({"run_task_now", "wait_for_run"})
+"""Tools whose calls may take minutes."""
 PARSE_ERROR = -32700
 HEADER_MISMATCH = -32020
 CLIENT_LEFT = 499
@@ -130,11 +132,15 @@ class _Asked:
             return cls(None)
 
     def answered_plainly(self, headers: Headers) -> bool:
-        """Whether JSON is the answer rather than a stream: to old clients that want no news of progress."""
+        """Whether JSON is the answer rather than a stream: to old clients that want no news of progress.
+
+        A call that waits is answered with a stream where it may be: routers cut what is silent for half a minute, and
+        a process that is to stop ends its streams at once.
+        """
         if "text/event-stream" not in headers.get("Accept", ""):
             return True
         old = headers.get("MCP-Protocol-Version", "") < MODERN
-        return old and "progressToken" not in self._meta
+        return old and "progressToken" not in self._meta and self.tool not in WAITING
 
 
 def challenge(**parameters: str) -> str:

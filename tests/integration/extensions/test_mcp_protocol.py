@@ -101,6 +101,21 @@ def test_it_shakes_hands_with_the_old_era(api: Api) -> None:
     assert send(api, done, MCP_Protocol_Version="2025-06-18", Mcp_Method="", Mcp_Name="").status_code == 202
 
 
+def test_a_call_that_waits_is_a_stream_in_the_old_era_too(api: Api) -> None:
+    run_id = api.run(api.task(payload={"pipeline": STEPS}))
+    api.work()
+
+    def kind(tool: str, **arguments: Any) -> str:
+        body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool, "arguments": arguments}}
+        answer = send(api, body, MCP_Protocol_Version="2025-06-18", Mcp_Method="", Mcp_Name="")
+        with answer:
+            assert "succeeded" in answer.get_data(as_text=True)
+        return str(answer.mimetype)
+
+    assert kind("wait_for_run", run_id=run_id, timeout_seconds=5) == "text/event-stream"
+    assert kind("get_run", run_id=run_id) == "application/json"
+
+
 def test_tools_say_what_they_take_give_and_do(api: Api) -> None:
     found = result(api, "tools/list")
     tools = {tool["name"]: tool for tool in found["tools"]}
