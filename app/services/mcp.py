@@ -17,6 +17,8 @@ from ordinaut import Tool, ToolFailed
 
 FRESH_SECONDS = 5.0
 """How long a process trusts what it has read of the lists."""
+HASTY_SECONDS = 0.5
+"""How long when it is asked for a tool that is not there: somebody may just have added its server."""
 CHECK_SECONDS = 600.0
 """How often every server is asked for its list."""
 GLANCE_SECONDS = 2.0
@@ -58,7 +60,7 @@ class ServedTools:
         self._known = known
         self._shelf = shelf
         self._tools_of = tools_of
-        self._fresh_until = 0.0
+        self._read_at = -FRESH_SECONDS
         self._taken: dict[str, tuple[Server, Known]] = {}
 
     def find(self, name: str | None) -> None:
@@ -68,9 +70,9 @@ class ServedTools:
             return
         if not (servers or self._taken):
             return
-        if time.monotonic() < self._fresh_until:
+        if time.monotonic() < self._read_at + (FRESH_SECONDS if self._has(name) else HASTY_SECONDS):
             return
-        self._fresh_until = time.monotonic() + FRESH_SECONDS
+        self._read_at = time.monotonic()
         try:
             known = {one.name: (servers[one.name], one) for one in self._known() if one.name in servers}
         except Unavailable:
@@ -82,6 +84,11 @@ class ServedTools:
             if self._taken.get(name_of) != pair:
                 self._taken[name_of] = pair
                 self._shelf.serve(name_of, self._tools_of(*pair, self._remote))
+
+    def _has(self, name: str | None) -> bool:
+        """Whether there is nothing to be found out in a hurry."""
+        root, _, tool = (name or "").partition(".")
+        return name is None or (root in self._taken and any(one.name == tool for one in self._taken[root][1].tools))
 
 
 class McpService:

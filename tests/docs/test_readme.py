@@ -22,10 +22,12 @@ def answers(instance: Instance, tmp_path_factory: pytest.TempPathFactory) -> lis
     """What each example printed. They run in one shell, since later ones use variables of earlier ones."""
     folder = tmp_path_factory.mktemp("tour")
     files = [folder / f"{number}.txt" for number in range(len(EXAMPLES))]
+    for name in ("bin", ".venv"):
+        (folder / name).symlink_to(REPOSITORY / name)  # the tour is gone through in the checkout
     script = "".join(f"exec >'{file}' 2>&1\n{example.command}" for file, example in zip(files, EXAMPLES, strict=True))
     done = subprocess.run(
         ["/bin/sh", "-c", script.replace("8080", str(instance.port))],
-        env={"PATH": _path(), "HOME": str(folder)},
+        env={"PATH": _path(), "HOME": str(folder), "ORDINAUT_HOME": str(instance.log.parent / "var")},
         cwd=folder,
         capture_output=True,
         text=True,
