@@ -58,13 +58,15 @@ class Answer:
 
     Attributes:
         body: All of it; None for one that goes on.
-        rest: What goes on: bytes as they come, None for each silence. Closing it ends the application.
+        rest: What goes on: bytes as they come, None for each silence.
+        close: Ends the application; to be called however far the answer has come. Again is no harm.
     """
 
     status: int
     headers: list[tuple[str, str]]
     body: bytes | None
     rest: Iterator[bytes | None]
+    close: Callable[[], None] = lambda: None
 
 
 class Gone(Exception):
@@ -98,6 +100,7 @@ class _Exchange:
         self._gone = asyncio.Event()
         self._sent: asyncio.Queue[Message | None] = asyncio.Queue(maxsize=1)
         self._watched: int | None = None
+        self._ended = False
         self._loop = _loops.take()
         self._task = self._loop.create_task(self._run(application, scope))
 
@@ -108,7 +111,7 @@ class _Exchange:
             if message["type"] == "http.response.start":
                 status, headers = message["status"], _headers(message["headers"])
             elif message.get("more_body"):
-                return Answer(status, headers, None, self._rest(message.get("body", b"")))
+                return Answer(status, headers, None, self._rest(message.get("body", b"")), self.end)
             else:
                 self.end()
                 return Answer(status, headers, message.get("body", b""), iter(()))
@@ -129,11 +132,13 @@ class _Exchange:
 
     def end(self) -> None:
         """Let the application end, by force if it must, and give the loop back."""
+        if self._ended:
+            return  # the loop may be somebody else's by now
+        self._ended = True
         self._unwatch()
         self._gone.set()
-        if not self._loop.is_closed():
-            self._loop.run_until_complete(self._wound_down())
-            _loops.give(self._loop)
+        self._loop.run_until_complete(self._wound_down())
+        _loops.give(self._loop)
 
     def _rest(self, first: bytes) -> Iterator[bytes | None]:
         try:

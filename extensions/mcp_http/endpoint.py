@@ -101,7 +101,12 @@ class Endpoint:
     def _response(self, answer: Answer) -> Response:
         if answer.body is not None:
             return Response(answer.body, answer.status, answer.headers)
-        response: Response = self._context.routes.event_stream(answer.rest)
+        try:
+            response: Response = self._context.routes.event_stream(answer.rest)
+        except BaseException:
+            answer.close()  # there is no slot for it: nothing of what has begun may go on
+            raise
+        response.call_on_close(answer.close)
         response.status_code = answer.status
         response.headers.extend([pair for pair in answer.headers if pair[0].lower() not in response.headers])
         return response

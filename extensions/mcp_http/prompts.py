@@ -108,9 +108,10 @@ class Completions:
     def __init__(self, context: ExtensionContext) -> None:
         self._context = context
         self._sources: Mapping[str, Callable[[], list[str]]] = {
-            "task_id": lambda: self._ids("/tasks"),
-            "run_id": lambda: self._ids("/runs"),
+            "task_id": lambda: self._named("/tasks", "id"),
+            "run_id": lambda: self._named("/runs", "id"),
             "timezone": lambda: sorted(available_timezones()),
+            "topic": lambda: self._named("/events/topics", "topic"),
         }
 
     async def complete(self, _: Context, params: types.CompleteRequestParams) -> types.CompleteResult:
@@ -122,6 +123,6 @@ class Completions:
         completion = types.Completion(values=found[:MOST_VALUES], total=len(found), has_more=len(found) > MOST_VALUES)
         return types.CompleteResult(completion=completion)
 
-    def _ids(self, path: str) -> list[str]:
+    def _named(self, path: str, member: str) -> list[str]:
         answer = self._context.api.get(path, limit=MOST_VALUES)
-        return [str(one["id"]) for one in answer.data["items"]] if answer.ok else []
+        return [str(one[member]) for one in answer.data["items"]] if answer.ok else []

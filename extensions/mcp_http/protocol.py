@@ -16,6 +16,7 @@ from mcp_types import INTERNAL_ERROR, INVALID_PARAMS
 from ordinaut import ExtensionContext, RequestRefused, ToolFailed, ToolInfo
 
 from . import prompts
+from .news import Subscriptions
 from .resources import Resources
 from .results import broken, failed, refused, succeeded
 from .run_tasks import EXTENSION, RunTasks, TaskParams
@@ -52,6 +53,7 @@ class Protocol:
             on_list_prompts=prompts.listed,
             on_get_prompt=prompts.got,
             on_completion=prompts.Completions(context).complete,
+            on_subscriptions_listen=Subscriptions(context, self._resources).listen,
         )
         self._server.extensions[EXTENSION] = {}
         for method, handler in (

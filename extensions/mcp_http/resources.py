@@ -12,7 +12,7 @@ from mcp.server import ServerRequestContext
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS
 
-from ordinaut import ExtensionContext
+from ordinaut import ApiAnswer, ExtensionContext
 
 GUIDES: Mapping[str, str] = {
     "pipelines": "How the steps of a task are written",
@@ -66,12 +66,22 @@ class Resources:
         if root == "docs" and rest in GUIDES:
             text = (FOLDER / f"{rest}.md").read_text(encoding="utf-8")
             return _contents(uri, text, "text/markdown", GUIDES_TTL_MS, "public")
-        path = _path(root, rest)
-        found = self._context.api.get(path) if path and uri.startswith(SCHEME) else None
+        found = self._found(uri)
         if found is None or not found.ok:
             code = INVALID_PARAMS if asked.protocol_version >= "2026-07-28" else OLD_CODE
             raise MCPError(code, "Resource not found", {"uri": uri})
         return _contents(uri, json.dumps(found.data, ensure_ascii=False), "application/json", 0, "private")
+
+    def readable(self, uri: str) -> bool:
+        """Whether the caller may read it now."""
+        found = self._found(uri)
+        return uri in (f"{SCHEME}docs/{name}" for name in GUIDES) or (found is not None and found.ok)
+
+    def _found(self, uri: str) -> ApiAnswer | None:
+        """What the API answers; None for what is none of ours."""
+        root, _, rest = uri.removeprefix(SCHEME).partition("/")
+        path = _path(root, rest)
+        return self._context.api.get(path) if path and uri.startswith(SCHEME) else None
 
 
 def _path(root: str, rest: str) -> str | None:

@@ -63,6 +63,24 @@ def test_the_official_client_schedules_runs_and_reads(instance: Instance, mode: 
     assert told and all(told)
 
 
+def test_a_client_hears_of_a_run_from_the_worker(instance: Instance) -> None:
+    """Longer than all are told to look again: what ends the loop is news of the end."""
+    run_id = instance.run(instance.task({"uses": "flow.sleep", "with": {"seconds": 5}}))
+
+    async def talk() -> str:
+        async with (
+            Client(address(instance)) as client,
+            client.listen(resource_subscriptions=[f"ordinaut://runs/{run_id}"]) as news,
+        ):
+            async for _ in news:
+                status = str((await data(client, "get_run", run_id=run_id))["run"]["status"])
+                if status == "succeeded":
+                    return status
+        raise AssertionError("The stream has ended")
+
+    assert asyncio.run(asyncio.wait_for(talk(), 60)) == "succeeded"
+
+
 def test_many_calls_at_once(instance: Instance) -> None:
     async def talk() -> list[Any]:
         async with Client(address(instance)) as client:
@@ -73,21 +91,26 @@ def test_many_calls_at_once(instance: Instance) -> None:
 
 def waiting_call(instance: Instance, run_id: str) -> bytes:
     """The bytes of a call that waits four minutes for a run, and hears of progress."""
+    arguments = {"run_id": run_id, "timeout_seconds": 240}
+    return posted(instance, "tools/call", name="wait_for_run", arguments=arguments)
+
+
+def posted(instance: Instance, method: str, **params: Any) -> bytes:
+    """The bytes of a request, whose client wants to hear of progress."""
     meta = {
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",
         "io.modelcontextprotocol/clientCapabilities": {},
         "progressToken": 1,
     }
-    params = {"name": "wait_for_run", "arguments": {"run_id": run_id, "timeout_seconds": 240}, "_meta": meta}
-    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params})
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": {**params, "_meta": meta}})
     headers = [
         "POST /mcp HTTP/1.1",
         f"Host: 127.0.0.1:{instance.port}",
         "Content-Type: application/json",
         "Accept: application/json, text/event-stream",
         "MCP-Protocol-Version: 2026-07-28",
-        "Mcp-Method: tools/call",
-        "Mcp-Name: wait_for_run",
+        f"Mcp-Method: {method}",
+        *([f"Mcp-Name: {params['name']}"] if "name" in params else []),
         f"Content-Length: {len(body)}",
     ]
     return "\r\n".join([*headers, "", body]).encode()
@@ -103,6 +126,23 @@ def test_a_client_that_leaves_frees_its_thread(tmp_path: Path) -> None:
                 instance.call("GET", "/health")
         wait_for(lambda: _free(instance) == 6, seconds=30, what="the slots of the clients that left")
         assert instance.stop() == 0, instance.output
+    finally:
+        instance.clean()
+
+
+def test_a_platform_that_stops_ends_its_subscriptions(tmp_path: Path) -> None:
+    instance = Instance(tmp_path / "var", WEB_CONCURRENCY="1").start()
+    try:
+        with socket.create_connection(("127.0.0.1", instance.port), timeout=60) as one:
+            one.sendall(posted(instance, "subscriptions/listen", notifications={"resourcesListChanged": True}))
+            heard = b""
+            while b"acknowledged" not in heard:
+                more = one.recv(4096)
+                assert more, heard
+                heard += more
+            assert instance.stop() == 0, instance.output
+            while more := one.recv(4096):
+                heard += more
     finally:
         instance.clean()
 

@@ -50,8 +50,11 @@ def suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
     """An installation with two web processes."""
     one = Instance(tmp_path_factory.mktemp("conform") / "var", WEB_CONCURRENCY="2").start()
-    yield one
-    one.clean()
+    try:
+        yield one
+        assert one.stop() == 0, one.output
+    finally:
+        one.clean()
 
 
 @pytest.mark.parametrize("version", list(WHOLE))
