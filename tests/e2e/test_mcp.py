@@ -17,7 +17,11 @@ from tests.e2e.conftest import Instance
 from tests.servers import wait_for
 
 MODES = ["auto", "2026-07-28", "legacy"]
-STEPS = [{"id": "greet", "uses": "data.set", "with": {"value": "Salut"}}]
+STEPS = [
+    # Long enough for the first look at the run to find it under way: a run that is over has no progress to tell.
+    {"id": "rest", "uses": "flow.sleep", "with": {"seconds": 2}},
+    {"id": "greet", "uses": "data.set", "with": {"value": "Salut"}},
+]
 
 
 @pytest.fixture(scope="module")
