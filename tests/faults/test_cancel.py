@@ -37,9 +37,11 @@ def test_a_tool_that_listens_to_nobody_is_stopped_all_the_same(stack: Stack) -> 
     assert stack.request("POST", f"/runs/{run_id}/cancel").status_code == 202
     run = stack.ended(run_id, seconds=SECONDS)
     assert (run["status"], run["error"]) == ("canceled", None)
-    # Its process had to end with it; the pool has another one.
-    wait_for(stack.programs[name].has_pool, seconds=PATIENCE, what="the pool to be whole again")
-    assert pid not in [child.pid for child in stack.programs[name].children()]
+    # Its process has to end with it, a moment later; then the pool gets another one.
+    worker = stack.programs[name]
+    gone = lambda: pid not in [child.pid for child in worker.children()]  # noqa: E731
+    wait_for(gone, seconds=PATIENCE, what="the process of the call to end")
+    wait_for(worker.has_pool, seconds=PATIENCE, what="the pool to be whole again")
     assert stack.ended(stack.start_run([]))["status"] == "succeeded"
 
 

@@ -25,6 +25,7 @@ GROUPS = (
     "extensions",
     "health",
     "incidents",
+    "mcp",
     "pipelines",
     "runs",
     "schedules",
