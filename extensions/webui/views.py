@@ -14,7 +14,7 @@ from .board import STATUSES, Board, read_board
 from .changes import add_changes
 from .form_pages import add_form_pages
 from .plain_pages import add_plain_pages
-from .run_pages import add_run_pages
+from .run_pages import CAUSES, add_run_pages
 from .sessions import add_sessions, after
 from .shell import Shell
 from .task_pages import add_task_pages
@@ -45,7 +45,7 @@ def make_blueprint(context: ExtensionContext) -> Blueprint:
             board, refusal = None, refused
         if refusal is not None and refusal.code == "unavailable":
             return shell.page("webui/index.html", place="tasks", status=503, board=None, refusal=refusal)
-        shown: dict[str, Any] = {"board": board, "refusal": refusal, "statuses": STATUSES}
+        shown: dict[str, Any] = {"board": board, "refusal": refusal, "statuses": STATUSES, "causes": CAUSES}
         return shell.page("webui/index.html", place="tasks", wrong=False, after=after(), **shown)
 
     @pages.get("/api/tasks")

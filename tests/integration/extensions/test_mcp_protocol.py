@@ -12,8 +12,6 @@ from werkzeug.test import TestResponse
 
 from tests.integration.access.conftest import Guarded, guarded_settings
 from tests.integration.api.conftest import Api, make_settings, serving
-from tests.integration.extensions.conftest import LAB
-from tests.servers import Databases
 
 PATH = "/ext/mcp_http/mcp"
 VERSION = "2026-07-28"
@@ -26,13 +24,10 @@ META = {
 STEPS = [{"id": "greet", "uses": "data.set", "with": {"value": "Salut"}}]
 
 
-@pytest.fixture(scope="module")
-def api(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    """One installation for all tests of this file, which leave each other alone."""
-    folder = tmp_path_factory.mktemp("mcp")
-    settings = make_settings(databases.sqlite(folder / "ordinaut.db"), folder, ORDINAUT_EXT_PATHS=str(LAB))
-    with serving(settings) as api:
-        yield api
+@pytest.fixture
+def api(lab: Api) -> Api:
+    """The lab's, shared by all tests of this file."""
+    return lab
 
 
 def message(method: str, *, meta: Any = META, **params: Any) -> dict[str, Any]:

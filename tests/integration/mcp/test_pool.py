@@ -162,7 +162,7 @@ def test_a_forked_process_has_connections_of_its_own(pool: Pool) -> None:
                 name="x",
                 where="x",
                 command=sys.executable,
-                args=("-c", "import time; time.sleep(600)"),
+                args=("-c", "import sys; sys.stdin.read()"),  # It hears, and never answers.
                 connect_timeout_seconds=0.5,
             ),
             "connect_timeout",
