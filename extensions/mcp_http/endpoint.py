@@ -18,6 +18,7 @@ from werkzeug.datastructures import Headers
 from ordinaut import ExtensionContext
 
 from .bridge import Answer, Gone, serve
+from .catalogue import offered_tool
 
 MODERN = "2026-07-28"
 """The first version without a handshake; dates compare as text."""
@@ -88,10 +89,11 @@ class Endpoint:
             return _error(400, HEADER_MISMATCH, "The header Mcp-Name must name the task of the body", asked.id)
         if asked.tool is None:
             return None
+        tool = offered_tool(self._context, asked.tool)
         caller = self._context.routes.caller()
-        scope = next((tool.scope for tool in self._context.tool_registry.list_tools() if tool.name == asked.tool), "")
-        if not scope or caller.may(scope):
+        if tool is None or caller.may(tool.scope):
             return None
+        scope = tool.scope
         needs = self._context.translate("{tool} needs {scope}", tool=asked.tool, scope=scope)
         details = {"required_scopes": [scope], "granted_scopes": sorted(caller.scopes)}
         response = _error(403, 40301, needs, asked.id, details)

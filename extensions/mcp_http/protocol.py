@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import mcp_types as types
@@ -16,6 +16,7 @@ from mcp_types import INTERNAL_ERROR, INVALID_PARAMS
 from ordinaut import ExtensionContext, RequestRefused, ToolFailed, ToolInfo
 
 from . import prompts
+from .catalogue import offered, offered_tool
 from .news import Subscriptions
 from .resources import Resources
 from .results import broken, failed, refused, succeeded
@@ -81,11 +82,11 @@ class Protocol:
 
     async def _list_tools(self, _: Context, __: types.PaginatedRequestParams | None) -> types.ListToolsResult:
         caller = self._context.routes.caller()
-        shown = [self._shown(tool) for tool in self._offered() if caller.may(tool.scope)]
+        shown = [self._shown(tool) for tool in offered(self._context) if caller.may(tool.scope)]
         return types.ListToolsResult(tools=shown, ttl_ms=TOOLS_TTL_MS, cache_scope="private")
 
     async def _call_tool(self, asked: Context, params: types.CallToolRequestParams) -> Any:
-        if not any(tool.name == params.name for tool in self._offered()):
+        if offered_tool(self._context, params.name) is None:
             raise MCPError(INVALID_PARAMS, f"Unknown tool: {params.name}")
         arguments = params.arguments or {}
         try:
@@ -118,13 +119,9 @@ class Protocol:
         # In a thread, so that the loop goes on to hear of a client that leaves; it keeps the request in sight.
         return await asyncio.to_thread(self._context.tool_registry.invoke, name, arguments)
 
-    def _offered(self) -> Sequence[ToolInfo]:
-        """The use cases, whose names have no dot, and what extensions expose."""
-        tools = self._context.tool_registry.list_tools()
-        return [tool for tool in tools if tool.expose_to_mcp or "." not in tool.name]
-
     def _input_schema(self, name: str) -> Mapping[str, Any] | None:
-        return next((tool.parameters for tool in self._offered() if tool.name == name), None)
+        tool = offered_tool(self._context, name)
+        return None if tool is None else tool.parameters
 
     def _shown(self, tool: ToolInfo) -> types.Tool:
         title = tool.name.rpartition(".")[2].replace("_", " ").capitalize()

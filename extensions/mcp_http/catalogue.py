@@ -1,0 +1,27 @@
+"""Which tools assistants may know of: the use cases, whose names have no dot, and what extensions expose."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ordinaut import ExtensionContext, RequestRefused, ToolInfo
+
+
+def offered(context: ExtensionContext) -> Sequence[ToolInfo]:
+    """All of them, whoever asks."""
+    return [tool for tool in context.tool_registry.list_tools() if _is_offered(tool)]
+
+
+def offered_tool(context: ExtensionContext, name: str) -> ToolInfo | None:
+    """The one of that name."""
+    try:
+        tool = context.tool_registry.get_tool(name)
+    except RequestRefused as refused:
+        if refused.code != "not_found":
+            raise
+        return None
+    return tool if _is_offered(tool) else None
+
+
+def _is_offered(tool: ToolInfo) -> bool:
+    return tool.expose_to_mcp or "." not in tool.name
