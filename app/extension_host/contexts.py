@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar, Unpack
 
 from app.domain.access import extension_caller, sees_all
+from app.domain.errors import NotFound
 from app.domain.events import TopicPattern
 from app.domain.texts import t
 from app.extension_host.cause import caller_here
@@ -62,7 +63,10 @@ class GrantedTools:
         for tool in self._mine:
             if tool.name == name:
                 return info_of(tool)
-        return info_of(self._tools.get(name))
+        try:
+            return info_of(self._tools.get(name))
+        except NotFound as error:
+            raise RequestRefused(error.code, error.message, **error.details) from error
 
     def invoke(self, name: str, arguments: Mapping[str, Any]) -> Any:
         """See `ordinaut.contexts.ToolRegistryContext`."""
