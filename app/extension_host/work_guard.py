@@ -76,7 +76,11 @@ class WorkGuard:
 
     @contextmanager
     def watching(self, seconds: float, late: Callable[[], None]) -> Iterator[None]:
-        """End the process, after `late` has written down why, unless the block is over within `seconds`."""
+        """End the process, after `late` has written down why, unless the block is over within `seconds`.
+
+        The block begins only while the lease is held: a process that was frozen for long may wake right here.
+        """
+        self._check_lease()
         watched = _Watched(time.monotonic() + seconds, late)
         with self._lock:
             self._watched.add(watched)
@@ -103,9 +107,11 @@ class WorkGuard:
     def _guard_lease(self) -> None:
         # Alone, since each of the others may be waiting for a database that has frozen.
         while not self._over.wait(TICK):
-            if time.monotonic() > self._renewed_at + self._lease * (1 - SPARE):
-                self._lost("it could not be renewed in time")
-                return
+            self._check_lease()
+
+    def _check_lease(self) -> None:
+        if time.monotonic() > self._renewed_at + self._lease * (1 - SPARE):
+            self._lost("it could not be renewed in time")
 
     def _lost(self, why: str) -> None:
         if not self._over.is_set():

@@ -122,3 +122,9 @@ def test_an_orphan_is_told_and_then_ended() -> None:
     guarded.parent = 2
     assert guarded.ended_with(EXIT_ORPHANED)
     assert told == [True]
+
+
+def test_no_call_begins_once_the_lease_may_have_passed_on() -> None:
+    guarded = Guarded(lease=0)  # as good as frozen ever since it was renewed
+    with guarded.guard.watching(30, lambda: None):
+        assert guarded.exits == [EXIT_LEASE_LOST]
