@@ -34,7 +34,7 @@ OVERLAPS = (
     ("skip", "Skip it: the occurrence leaves a row that says so"),
     ("queue_one", "Queue one, and skip the rest"),
     ("queue_all", "Queue all, in order"),
-    ("cancel_previous", "Cancel the one that is running"),
+    ("cancel_running", "Cancel the one that is running"),
     ("allow", "Run both at once"),
 )
 MISFIRES = (

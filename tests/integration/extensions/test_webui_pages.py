@@ -124,6 +124,16 @@ def test_what_cannot_be_saved_comes_back_with_the_field_named(lasting: Api, chan
     assert "Every weekday" in shown, "nothing that was written is lost"
 
 
+@pytest.mark.parametrize("name", ["overlap", "misfire"])
+def test_every_policy_that_the_form_offers_can_be_had(lasting: Api, name: str) -> None:
+    [choices] = re.findall(rf'<select[^>]*name="{name}"[^>]*>(.*?)</select>', page(lasting, "/tasks/new"), re.DOTALL)
+    offered = re.findall(r'value="(\w+)"', choices)
+    assert len(offered) >= 3
+    for one in offered:
+        where = post(lasting, "/tasks/new", FORM | {name: one})
+        assert lasting.get(where.partition("?")[0])[name] == one
+
+
 def test_two_who_edit_at_once_hear_of_each_other(lasting: Api) -> None:
     task = lasting.task(title="Shared")
     lasting.send("PATCH", f"/tasks/{task['id']}", json={"title": "Theirs"}, expect=200)
