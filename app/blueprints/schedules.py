@@ -7,8 +7,16 @@ from typing import Any
 from flask import Blueprint
 
 from app.http.api import api
+from app.http.identity import identity
 from app.http.services import services
-from app.schemas.schedules import SchedulePreviewIn, SchedulePreviewOut, schedule_preview_out
+from app.schemas.schedules import (
+    AgendaOut,
+    AgendaQuery,
+    SchedulePreviewIn,
+    SchedulePreviewOut,
+    agenda_out,
+    schedule_preview_out,
+)
 
 bp = Blueprint("schedules", __name__)
 
@@ -22,3 +30,14 @@ def preview_schedule(body: SchedulePreviewIn) -> dict[str, Any]:
     """
     preview = services().schedules.preview(body.text(), count=body.count, from_=body.from_)
     return schedule_preview_out(preview)
+
+
+@bp.get("/schedules/upcoming")
+@api(query=AgendaQuery, returns=AgendaOut, tags=("schedules",), scope="tasks:read")
+def upcoming(query: AgendaQuery) -> dict[str, Any]:
+    """List what is to come, over all tasks, soonest first.
+
+    These are the occurrences that beat will fire: paused tasks and snoozed times are left out. Where there are more
+    than `limit`, `until` says up to when the list is whole.
+    """
+    return agenda_out(services().agenda.read(caller=identity(), hours=query.hours, limit=query.limit))

@@ -30,6 +30,7 @@ from app.bootstrap.parts import (
 from app.domain.clock import Clock, SystemClock
 from app.extension_host.assembly import make_host
 from app.extension_host.host import ExtensionHost
+from app.services.agenda import AgendaService
 from app.services.backfills import BackfillService
 from app.services.bulk import BulkService
 from app.services.catalog import Services
@@ -72,6 +73,7 @@ def build(settings: Settings) -> Container:
         task_upserts=TaskUpserts(units=database.units, tasks=tasks),
         task_looks=TaskLooks(units=database.units, clock=database.clock, tasks=tasks),
         schedules=ScheduleService(clock=clock),
+        agenda=AgendaService(units=database.units, clock=database.clock),
         runs=runs,
         reruns=reruns,
         incidents=incidents,

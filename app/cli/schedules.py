@@ -11,6 +11,7 @@ from app.cli.remote.plain import one_line
 from app.cli.remote.session import Session, remote
 
 COLUMNS = (("WHEN", "nominal"), ("LOCAL TIME", "local"), ("NOTE", "note"))
+COMING = (("WHEN", "nominal_at"), ("LOCAL TIME", "local"), ("TASK", "title"), ("ID", "task_id"))
 KINDS = ("cron", "rrule", "once")
 
 
@@ -39,6 +40,17 @@ def explain(session: Session, expression: str, timezone: str, kind: str | None, 
         return 0
     click.echo(one_line(answer["description"]))
     session.output.many(answer["occurrences"], COLUMNS)
+    return 0
+
+
+@schedule.command()
+@remote
+@click.option("--hours", type=click.IntRange(1, 744), default=24, show_default=True, help="How far to look ahead.")
+@click.option("--limit", type=click.IntRange(1, 500), default=20, show_default=True, help="How many times to show.")
+def upcoming(session: Session, hours: int, limit: int) -> int:
+    """Show what is to come, over all tasks, soonest first."""
+    answer = session.get("/schedules/upcoming", {"hours": hours, "limit": limit})
+    session.output.many(answer["items"], COMING)
     return 0
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from hashlib import blake2b
+from itertools import islice, takewhile
 
 from app.domain.clock import to_micros
 from app.domain.errors import ScheduleInvalid
@@ -99,3 +101,18 @@ def effective_next(task: Task) -> datetime | None:
         return task.next_due_at or task.next_run_at
     nominal = first_after(task, task.snoozed_until - MOMENT)
     return None if nominal is None else delayed(task, nominal)
+
+
+def to_come(task: Task, until: datetime) -> Iterator[datetime]:
+    """Nominal times from the task's next one up to `until`, which does not count in; those that are snoozed left out.
+
+    Raises:
+        ScheduleInvalid: the schedule cannot be used.
+    """
+    if task.next_run_at is None:
+        return iter(())
+    end = until if task.ends_at is None else min(until, task.ends_at)
+    left = None if task.max_runs is None else task.max_runs - task.fired_count
+    start = task.next_run_at if task.snoozed_until is None else max(task.next_run_at, task.snoozed_until)
+    moments = (firing.at for firing in schedule_of(task).upcoming(start - MOMENT))
+    return takewhile(lambda moment: moment < end, islice(moments, left))

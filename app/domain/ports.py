@@ -79,6 +79,9 @@ class TaskStore(Protocol):
     def next_due_at(self) -> datetime | None:
         """The soonest `next_due_at` of all."""
 
+    def soonest(self, until: datetime, *, created_by: str | None, limit: int) -> Sequence[Task]:
+        """Tasks with an occurrence to come before `until`, soonest first; of one agent, or of all."""
+
     def add_occurrences(self, records: Sequence[OccurrenceRecord]) -> list[OccurrenceRecord]:
         """Each `(task, nominal time)` once: one that stands already stays as it is. Those that were news."""
 

@@ -10,7 +10,8 @@ from pydantic.config import JsonDict
 from app.domain.clock import rfc3339
 from app.domain.schedules import Occurrence
 from app.domain.tasks import ScheduleKind
-from app.schemas.fields import STRICT, Body, Expr, Moment, Zone
+from app.schemas.fields import STRICT, Body, Expr, Moment, Query, Zone
+from app.services.agenda import Agenda
 from app.services.schedules import SchedulePreview, ScheduleText
 
 _EXAMPLE: JsonDict = {
@@ -67,3 +68,46 @@ def schedule_preview_out(preview: SchedulePreview) -> dict[str, Any]:
         "description": preview.description,
         "occurrences": [occurrence_out(one) for one in preview.occurrences],
     }
+
+
+class AgendaQuery(Query):
+    """How far to look ahead, and how much to tell."""
+
+    hours: Annotated[int, Field(ge=1, le=744, description="At most a month of 31 days")] = 24
+    limit: Annotated[int, Field(ge=1, le=500)] = 50
+
+
+class PlannedOut(BaseModel):
+    """One occurrence to come."""
+
+    task_id: str
+    title: str
+    schedule_kind: ScheduleKind
+    timezone: str
+    nominal_at: Moment = Field(description="The time the schedule names")
+    effective_at: Moment = Field(description="When it will be due, with its jitter")
+    local: str = Field(description="`nominal_at` in the task's zone", examples=["2026-11-24T10:30:00+02:00"])
+
+
+class AgendaOut(BaseModel):
+    """What is to come, soonest first."""
+
+    items: list[PlannedOut]
+    until: Moment = Field(description="Nothing is missing up to this moment")
+
+
+def agenda_out(agenda: Agenda) -> dict[str, Any]:
+    """The agenda as `AgendaOut` describes it."""
+    items = [
+        {
+            "task_id": one.task.id,
+            "title": one.task.title,
+            "schedule_kind": one.task.schedule_kind,
+            "timezone": one.task.timezone,
+            "nominal_at": rfc3339(one.nominal_at),
+            "effective_at": rfc3339(one.effective_at),
+            "local": one.local.isoformat(),
+        }
+        for one in agenda.items
+    ]
+    return {"items": items, "until": rfc3339(agenda.until)}

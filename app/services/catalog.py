@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from app.services.agenda import AgendaService
 from app.services.agents import AgentService
 from app.services.approval_links import ApprovalLinkService
 from app.services.approvals import ApprovalService
@@ -38,6 +39,7 @@ class Services:
     task_upserts: TaskUpserts
     task_looks: TaskLooks
     schedules: ScheduleService
+    agenda: AgendaService
     runs: RunService
     reruns: RerunService
     bulk: BulkService

@@ -167,6 +167,13 @@ class SqlTaskStore:
         """The soonest moment at which any task is due."""
         return self._connection.execute(_next_due_at).scalar()
 
+    def soonest(self, until: datetime, *, created_by: str | None, limit: int) -> list[Task]:
+        """Tasks with an occurrence to come before `until`, soonest first; of one agent, or of all."""
+        query = whole.where(tasks.c.next_due_at < until).order_by(tasks.c.next_due_at, tasks.c.id).limit(limit)
+        if created_by is not None:
+            query = query.where(tasks.c.created_by == created_by)
+        return [task_of(row) for row in self._connection.execute(query).all()]
+
     def add_occurrences(self, records: Sequence[OccurrenceRecord]) -> list[OccurrenceRecord]:
         """Write down what became of occurrences; those that had no row yet."""
         if not records:

@@ -90,6 +90,19 @@ def test_due_tasks_come_soonest_first_and_move_on(units: SqlUnitsOfWork) -> None
         assert unit.tasks.get(later.id).status == "completed"
 
 
+def test_the_soonest_tasks_are_those_due_first_of_one_agent_or_of_all(units: SqlUnitsOfWork) -> None:
+    minute = timedelta(minutes=1)
+    second = stored(units, a_task(next_run_at=MOMENT, next_due_at=MOMENT + minute))
+    first = stored(units, a_task(next_run_at=MOMENT, next_due_at=MOMENT, created_by="ben"))
+    stored(units, a_task(next_run_at=MOMENT, next_due_at=MOMENT + 2 * minute))
+    stored(units, a_task())
+    with units(read_only=True) as unit:
+        soonest = unit.tasks.soonest(MOMENT + 2 * minute, created_by=None, limit=10)
+        assert [task.id for task in soonest] == [first.id, second.id]
+        assert [task.id for task in unit.tasks.soonest(MOMENT + minute * 2, created_by=None, limit=1)] == [first.id]
+        assert [task.id for task in unit.tasks.soonest(MOMENT + minute, created_by="ben", limit=9)] == [first.id]
+
+
 def an_occurrence(task: Task, minute: int) -> OccurrenceRecord:
     """One that fired at that minute past MOMENT."""
     nominal = MOMENT + timedelta(minutes=minute)

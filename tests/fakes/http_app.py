@@ -84,6 +84,7 @@ def make_app(world: World | None = None) -> Flask:
         secrets=nobody,
         task_upserts=nobody,
         task_looks=nobody,
+        agenda=nobody,
         idempotency=IdempotencyService(units=MemoryKeyUnits(), clock=clock),
         reruns=nobody,
         bulk=nobody,

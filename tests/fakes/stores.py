@@ -136,6 +136,11 @@ class MemoryTaskStore:
     def next_due_at(self) -> datetime | None:
         return min((task.next_due_at for task in self._rows.tasks.values() if task.next_due_at), default=None)
 
+    def soonest(self, until: datetime, *, created_by: str | None, limit: int) -> list[Task]:
+        mine = [task for task in self._rows.tasks.values() if created_by in (None, task.created_by)]
+        due = [(task.next_due_at, task.id, task) for task in mine if task.next_due_at and task.next_due_at < until]
+        return [task for _, _, task in sorted(due, key=lambda one: one[:2])][:limit]
+
     def add_occurrences(self, records: Sequence[OccurrenceRecord]) -> list[OccurrenceRecord]:
         known = self._rows.occurrences
         news = [record for record in records if (record.task_id, record.nominal_at) not in known]

@@ -48,6 +48,17 @@ def test_tasks_create_is_a_tool(api: Api) -> None:
     assert wrong["error"] in ("bad_request", "unprocessable") and "priority" in json.dumps(wrong["details"])
 
 
+def test_what_is_to_come(api: Api) -> None:
+    task = api.task(title="Hourly", schedule_kind="cron", schedule_expr="0 * * * *", timezone="Europe/Chisinau")
+    found = api.get("/schedules/upcoming?hours=3")
+    assert [one["task_id"] for one in found["items"]] == [task["id"]] * 3
+    assert found["items"][0]["nominal_at"] == task["next_run"] < found["items"][1]["nominal_at"] < found["until"]
+    cut = api.get("/schedules/upcoming?hours=3&limit=1")
+    assert len(cut["items"]) == 1 and cut["until"] == found["items"][1]["nominal_at"]
+    for wrong in ("hours=0", "hours=745", "limit=501", "days=1"):
+        assert api.get(f"/schedules/upcoming?{wrong}", expect=400)["details"]["field"] == wrong.partition("=")[0]
+
+
 def test_pipelines(lasting: Api) -> None:
     assert lasting.post("/pipelines/validate", PIPELINE) == {"valid": True, "errors": [], "warnings": []}
     wrong = {"pipeline": [{"uses": "no.such"}, {"uses": "data.set", "with": {"value": "${steps.x}"}}, 5]}

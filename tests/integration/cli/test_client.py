@@ -120,6 +120,15 @@ def test_schedules_are_explained(client: Client, expression: str, said: str) -> 
     assert said in client.says("schedule", "explain", expression, "--timezone", "Europe/Chisinau", "--count", "1")
 
 
+def test_what_is_to_come_is_told(client: Client) -> None:
+    hourly = "title: Hourly by CLI\nschedule_kind: cron\nschedule_expr: 0 * * * *\n"
+    task_id = client.json("task", "create", "-f", client.file("hourly.yaml", hourly))["id"]
+    assert "Hourly by CLI" in client.says("schedule", "upcoming", "--hours", "2", "--limit", "500")
+    found = client.json("schedule", "upcoming", "--hours", "2", "--limit", "500")["items"]
+    assert task_id in {one["task_id"] for one in found}
+    client.says("schedule", "upcoming", "--hours", "0", code=2)
+
+
 def test_extensions_tell_how_they_are(client: Client) -> None:
     assert "observability" in client.says("ext", "status")
     assert client.json("ext", "status")["total_extensions"] >= 1

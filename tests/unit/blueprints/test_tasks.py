@@ -40,6 +40,7 @@ def make_client(world: TaskWorld) -> Any:
         runs=nobody,
         task_upserts=nobody,
         task_looks=nobody,
+        agenda=nobody,
         reruns=nobody,
         bulk=nobody,
         approvals=nobody,
