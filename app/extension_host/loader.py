@@ -85,8 +85,10 @@ def make_extension(record: Record) -> Extension:
 def forget(extension_id: str) -> None:
     """Drop what an earlier import left, so that nothing of a failed one is found again."""
     name = PREFIX + extension_id
-    for module in [one for one in sys.modules if one == name or one.startswith(f"{name}.")]:
-        sys.modules.pop(module, None)
+    # Copied in one go: other threads import meanwhile.
+    for module in list(sys.modules):
+        if module == name or module.startswith(f"{name}."):
+            sys.modules.pop(module, None)
 
 
 def _factory(extension_id: str, place: Place) -> Any:

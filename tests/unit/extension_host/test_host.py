@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from app.domain.errors import NotFound
+from app.extension_host.loader import forget
 from app.extension_host.registry import State
 from app.telemetry import Subscriber, attach, detach
 from ordinaut import Capability, CapabilityDenied, Tool
@@ -239,6 +241,29 @@ def test_extensions_that_look_at_each_other_s_tools_do_not_wait_for_ever(tmp_pat
     for thread in threads:
         thread.join(5)
     assert [record.state for record in world.host.records()] == [State.LOADED] * 2
+
+
+def test_an_extension_is_forgotten_while_others_are_imported() -> None:
+    over = threading.Event()
+
+    def importing() -> None:
+        while not over.is_set():
+            for number in range(100):
+                sys.modules[f"_comes_{number}"] = sys
+            for number in range(100):
+                del sys.modules[f"_comes_{number}"]
+
+    before = sys.getswitchinterval()
+    thread = threading.Thread(target=importing)
+    sys.setswitchinterval(1e-6)
+    thread.start()
+    try:
+        for _ in range(300):
+            forget("shop")
+    finally:
+        over.set()
+        thread.join()
+        sys.setswitchinterval(before)
 
 
 def test_loads_are_told(tmp_path: Path) -> None:
