@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, sync_playwright
 CHROMIUM = "/usr/bin/chromium"
 HOME = "/ext/webui"
 PATHS = (
-    *("/", "/tasks/new", "/runs", "/approvals", "/events", "/tools", "/tools/http.request"),
+    *("/", "/tasks", "/tasks/new", "/runs", "/approvals", "/events", "/tools", "/tools/http.request"),
     *("/extensions", "/webhooks", "/incidents", "/agents", "/audit", "/health"),
 )
 THEMES = ("light", "dark")

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from flask import Blueprint, Response, make_response, redirect, request
 
-from .shell import SESSION, Shell
+from .shell import SESSION, Shell, after
 
 
 def add_sessions(pages: Blueprint, shell: Shell) -> None:
@@ -19,10 +19,9 @@ def add_sessions(pages: Blueprint, shell: Shell) -> None:
         agent, secret = request.form.get("agent", "").strip(), request.form.get("secret", "")
         done = api.post("/agents/auth/session", {"secret": secret} | ({"agent_id": agent} if agent else {}))
         if not done.ok and done.status not in (400, 401):
-            return shell.refused(done, place="tasks")
+            return shell.refused(done, place="overview")
         if not done.ok:
-            values = {"board": None, "refusal": {"code": "unauthorized"}, "wrong": True, "after": after()}
-            return shell.page("webui/index.html", place="tasks", status=401, **values)
+            return shell.closed("unauthorized", place="overview", wrong=True)
         answer = make_response(redirect(shell.home + after(), 303))
         answer.set_cookie(
             SESSION,
@@ -55,9 +54,3 @@ def _door(response: Response, home: str) -> Response:
         return response
     path = request.path.removeprefix(home)
     return make_response(redirect(f"{home}/?next={quote(path)}", 303))
-
-
-def after() -> str:
-    """Where to go after signing in: a path of this page's own, whatever the address says."""
-    wanted = request.values.get("next", "/")
-    return wanted if wanted.startswith("/") and not wanted.startswith("//") and "\\" not in wanted else "/"

@@ -23,7 +23,8 @@ SESSION = "ordinaut_session"
 """The cookie that the platform takes for a token below `/ext/`."""
 LOOPBACK = ("127.", "localhost", "[::1]")
 PLACES = (
-    ("tasks", "Tasks", "list-checks", "/"),
+    ("overview", "Overview", "layout-dashboard", "/"),
+    ("tasks", "Tasks", "list-checks", "/tasks"),
     ("runs", "Runs", "history", "/runs"),
     ("approvals", "Approvals", "shield-check", "/approvals"),
     ("events", "Events", "zap", "/events"),
@@ -88,6 +89,16 @@ class Shell:
         data = refusal.data if isinstance(refusal.data, dict) else {}
         return self.page("webui/refused.html", place=place, status=refusal.status, refusal=data)
 
+    def closed(self, code: str, *, place: str, wrong: bool = False) -> Response:
+        """The page that asks who is there, or says why nothing can be shown now.
+
+        Args:
+            code: `unauthorized`, `forbidden` or `unavailable`.
+            wrong: Somebody has just tried to sign in, and could not.
+        """
+        status = 503 if code == "unavailable" else 401 if wrong else 200
+        return self.page("webui/closed.html", place=place, status=status, code=code, wrong=wrong, after=after())
+
     def done(self, path: str, said: str) -> Response:
         """Off to another page, which says what was done."""
         return make_response(redirect(f"{self.home}{path}?said={said}", 303))
@@ -137,3 +148,9 @@ def problems_of(refusal: ApiAnswer) -> list[tuple[str, str]]:
 def _sentence(problem: Mapping[str, Any]) -> str:
     what = str(problem.get("detail") or problem.get("issue") or "")
     return f"{what} ({problem['hint']})" if problem.get("hint") else what
+
+
+def after() -> str:
+    """Where to go after signing in: a path of this page's own, whatever the address says."""
+    wanted = request.values.get("next", "/")
+    return wanted if wanted.startswith("/") and not wanted.startswith("//") and "\\" not in wanted else "/"

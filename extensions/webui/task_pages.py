@@ -64,7 +64,7 @@ def add_task_pages(pages: Blueprint, shell: Shell) -> None:
             values = _shown(shell, found.data) | {"unsure": True}
             return shell.page("webui/task.html", place="tasks", status=400, **values)
         done = api.delete(f"/tasks/{task_id}") if found.ok else found
-        return shell.after(done, "/", "deleted", place="tasks")
+        return shell.after(done, "/tasks", "deleted", place="tasks")
 
 
 def _shown(shell: Shell, task: Mapping[str, Any]) -> dict[str, Any]:

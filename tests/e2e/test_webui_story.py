@@ -18,7 +18,7 @@ from tests.servers import wait_for
 AXE = Path(__file__).parent / "axe"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 PLAIN = (
-    *("", "runs", "approvals", "events", "tools", "tools/http.request", "extensions", "health", "tasks/new"),
+    *("", "tasks", "runs", "approvals", "events", "tools", "tools/http.request", "extensions", "health", "tasks/new"),
     *("agents", "audit", "webhooks", "incidents"),
 )
 """Pages that are about nothing in particular."""

@@ -17,6 +17,7 @@ from tests.integration.extensions.conftest import Serve
 from tests.servers import REPOSITORY
 
 HOME = "/ext/webui/"
+TASKS = f"{HOME}tasks"
 NEW = {
     "title": "Sarcină Nouă",
     "schedule_kind": "cron",
@@ -71,7 +72,7 @@ def test_the_page_has_one_script_of_its_own_and_the_strictest_policy(api: Api) -
     answer = api.send("GET", HOME, expect=200)
     policy = answer.headers["Content-Security-Policy"]
     assert "unsafe" not in policy and policy.startswith("default-src 'none'")
-    page, seen = look(api)
+    page, seen = look(api, TASKS)
     assert seen.tags.count("script") == 1 and "&lt;script&gt;" in page
     assert seen.loose == []
     assert all(address.startswith(("/", "#")) or address == "" for address in seen.addresses)
@@ -88,33 +89,49 @@ def test_every_address_on_the_page_is_there(api: Api) -> None:
 def test_the_page_tells_what_is_true(api: Api) -> None:
     daily = api.task(title="Briefing", schedule_kind="cron", schedule_expr="30 8 * * *", timezone="Europe/Chisinau")
     api.post(f"/tasks/{api.task(title='Resting', schedule_kind='cron', schedule_expr='@daily')['id']}/pause")
+    api.task(title="Hourly", schedule_kind="cron", schedule_expr="0 * * * *")
     bad = {"pipeline": [{"uses": "data.transform", "with": {"expression": "sum(@)", "data": "x"}}]}
     for task in (daily, api.task(title="Broken", payload=bad, max_retries=0)):
         api.run(task)
     api.work()
-    page, _ = look(api)
-    for words in ("Briefing", "Every day at 08:30", "Europe/Chisinau", "Resting", "Broken", "cannot be evaluated"):
-        assert words in page
-    # two of the runs have ended, one of them well
-    assert "50<u>%</u>" in page.replace(" ", "").replace("\n", "")
-    assert "1 succeeded, 1 failed" in page
+    tasks, first = look(api, TASKS)[0], look(api)[0]
+    assert all(words in tasks for words in ("Briefing", "Every day at 08:30", "Europe/Chisinau", "Resting", "Broken"))
+    needs, _, rest = first.partition('id="needs"')[2].partition("</section>")
+    assert "Broken" in needs and "cannot be evaluated" in needs and "Briefing" not in needs
+    assert "Hourly" in rest.partition('id="coming"')[2]
+    for page in (tasks, first):
+        # two of the runs have ended, one of them well
+        assert "50<u>%</u>" in page.replace(" ", "").replace("\n", "")
+        assert "1 succeeded, 1 failed" in page
+
+
+def test_a_failure_that_has_been_mended_needs_nobody(api: Api) -> None:
+    good, bad = {"value": [1]}, {"value": "x"}
+    step = {"uses": "data.transform", "with": {"expression": "sum(@)", "data": "${params.value}"}}
+    task = api.task(title="Mended", payload={"params": {}, "pipeline": [step]}, max_retries=0)
+    for params in (bad, good):
+        api.post(f"/tasks/{task['id']}/run_now", {"params": params}, expect=202)
+        api.work()
+        needed = look(api)[0].partition('id="needs"')[2].partition("</section>")[0]
+        assert ("Mended" in needed) == (params is bad)
+    assert "redis" in needed, "there is none in this installation"
 
 
 def test_the_list_is_narrowed_by_its_address(api: Api) -> None:
     api.task(title="Awake")
     api.post(f"/tasks/{api.task(title='Resting')['id']}/pause")
-    page, _ = look(api, f"{HOME}?status=paused")
+    page, _ = look(api, f"{TASKS}?status=paused")
     assert "Resting" in page and "Awake" not in page
-    both, _ = look(api, f"{HOME}?status=nonsense&cursor=nonsense")
+    both, _ = look(api, f"{TASKS}?status=nonsense&cursor=nonsense")
     assert "Resting" in both and "Awake" in both
-    none, _ = look(api, f"{HOME}?status=canceled")
+    none, _ = look(api, f"{TASKS}?status=canceled")
     assert "No task is like this." in none
 
 
 def test_many_tasks_come_in_pages(api: Api) -> None:
     for number in range(52):
         api.task(title=f"Task {number:02}")
-    page, seen = look(api)
+    page, seen = look(api, TASKS)
     assert "Task 51" in page and "Task 01" not in page
     (older,) = [one for one in seen.addresses if "cursor=" in one]
     assert "Task 01" in look(api, older)[0]
@@ -126,7 +143,7 @@ def test_many_tasks_come_in_pages(api: Api) -> None:
 )
 def test_the_page_speaks_the_readers_language(api: Api, language: str, words: tuple[str, ...]) -> None:
     api.post(f"/tasks/{api.task()['id']}/pause")
-    page, _ = look(api, language=language)
+    page, _ = look(api, TASKS, language=language)
     assert f'<html lang="{language}">' in page
     assert all(word.lower() in page.lower() for word in words)
 
@@ -144,7 +161,7 @@ def test_a_reader_who_may_not_look_sees_no_task(serve: Serve) -> None:
     api.send("POST", "/tasks", json={**NEW, "title": "Hidden"}, headers=admin, expect=201)
     narrow = api.send("GET", HOME, headers={"X-Scopes": "ext:webui:routes"}, expect=200).get_data(as_text=True)
     assert "You may not see tasks" in narrow and "Hidden" not in narrow
-    assert "Hidden" in api.send("GET", HOME, headers=admin, expect=200).get_data(as_text=True)
+    assert "Hidden" in api.send("GET", TASKS, headers=admin, expect=200).get_data(as_text=True)
 
 
 def test_without_a_token_the_page_says_how_to_get_in(serve: Serve) -> None:

@@ -103,7 +103,7 @@ def test_a_task_is_made_run_paused_resumed_snoozed_and_deleted(lasting: Api) -> 
     post(lasting, f"/tasks/{task_id}/snooze", seconds="86400")
     assert lasting.get(f"/tasks/{task_id}")["snoozed_until"] is not None
     assert "That is not its title." in post(lasting, f"/tasks/{task_id}/delete", expect=400, title="Another")
-    assert post(lasting, f"/tasks/{task_id}/delete", title="Report") == "/?said=deleted"
+    assert post(lasting, f"/tasks/{task_id}/delete", title="Report") == "/tasks?said=deleted"
     lasting.get(f"/tasks/{task_id}", expect=404)
 
 
@@ -193,7 +193,18 @@ def test_an_event_is_sent_and_a_tool_is_tried(lasting: Api) -> None:
 
 
 PATHS = (
-    *("/", "/runs", "/approvals", "/events", "/tools", "/tools/http.request", "/extensions", "/health", "/tasks/new"),
+    *(
+        "/",
+        "/tasks",
+        "/runs",
+        "/approvals",
+        "/events",
+        "/tools",
+        "/tools/http.request",
+        "/extensions",
+        "/health",
+        "/tasks/new",
+    ),
     *("/agents", "/audit", "/webhooks", "/incidents"),
 )
 
