@@ -1,4 +1,7 @@
-"""The reader's language: chosen by `Accept-Language`, else the installation's own. Flask-Babel is known here alone."""
+"""The reader's language: as they once said, else by `Accept-Language`, else the installation's own.
+
+Flask-Babel is known here alone.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,9 @@ from app.languages.catalogue import DEFAULT, LANGUAGES, Catalogue, platform_cata
 
 EXTENSION = "ordinaut_languages"
 """The key in `Flask.extensions`."""
+COOKIE = "ordinaut_language"
+"""Holds the code of the language that a reader has chosen on a page; any page may set it."""
+VARIES = ("Accept-Language", "Cookie")
 _ALIASES = {"mo": "ro", "mol": "ro"}
 """Codes that browsers in Moldova still send for Romanian."""
 
@@ -26,7 +32,9 @@ class Languages:
         self.default = default
 
     def chosen(self) -> str:
-        """The best of ours by the current request's `Accept-Language` (RFC 9110, section 12.5.4)."""
+        """What the reader has chosen, else the best of ours by `Accept-Language` (RFC 9110, section 12.5.4)."""
+        if (wish := request.cookies.get(COOKIE)) in LANGUAGES:
+            return wish
         if "Accept-Language" not in request.headers:
             return self.default
         for asked, quality in request.accept_languages:
@@ -85,7 +93,7 @@ class _Domain(Domain):  # type: ignore[misc]
 def _tell(response: Response) -> Response:
     response.headers.setdefault("Content-Language", language())
     if "Vary" in response.headers:
-        response.vary.add("Accept-Language")
+        response.vary.update(VARIES)
     else:
-        response.headers["Vary"] = "Accept-Language"
+        response.headers["Vary"] = ", ".join(VARIES)
     return response

@@ -12,6 +12,7 @@ from flask import Response, make_response, redirect, render_template, request
 
 from ordinaut import ApiAnswer, ExtensionContext
 
+from .view import read_view
 from .words import Words
 
 POLICY = (
@@ -56,6 +57,7 @@ SAID: Mapping[str, str] = {
     "disabled": "It is switched off.",
     "enabled": "It is switched on.",
     "sent": "It is on its way.",
+    "kept": "It is kept in this browser.",
     "seen": "Others see that you have seen it.",
 }
 """What a page may say after something was done: only these words, whatever the address holds."""
@@ -109,13 +111,15 @@ class Shell:
 
     def words(self) -> Words:
         """Times and lengths of time, seen from now."""
-        return Words(self.context.translate, datetime.now(UTC))
+        return Words(self.context.translate, datetime.now(UTC), read_view().zone)
 
     def _common(self, place: str) -> dict[str, Any]:
         caller = self.context.routes.caller()
         return {
             "_": self.context.translate,
             "words": self.words(),
+            "view": read_view(),
+            "here": request.full_path.removeprefix(self.home).rstrip("?") if request.method == "GET" else "/",
             "place": place,
             "places": PLACES,
             "build": BUILD,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from flask import Blueprint, Response, request
@@ -10,6 +11,7 @@ from flask import Blueprint, Response, request
 from .definition import as_yaml
 from .run_pages import CAUSES
 from .shell import Shell
+from .view import read_view
 
 SNOOZES = ((3600, "1 hour"), (86_400, "1 day"), (604_800, "1 week"))
 OUTCOMES: Mapping[str, str] = {
@@ -72,17 +74,26 @@ def _shown(shell: Shell, task: Mapping[str, Any]) -> dict[str, Any]:
     runs = api.get("/runs", task_id=task["id"], limit=RUNS)
     occurrences = api.get(f"{path}/occurrences", limit=OCCURRENCES)
     stats = api.get(f"/runs/task/{task['id']}/stats", days=7)
-    at = request.args.get("at", "")
-    why = api.get(f"{path}/why", at=at if "T" in at and at[-1:].isalpha() else f"{at}:00Z") if at else None
+    at = _moment(request.args.get("at", ""))
+    why = api.get(f"{path}/why", at=at.isoformat()) if at else None
     return {
         "task": task,
         "runs": runs.data["items"] if runs.ok else [],
         "stats": stats.data if stats.ok else None,
         "occurrences": occurrences.data["items"] if occurrences.ok else [],
-        "asked_at": at,
+        "asked_at": f"{at.astimezone(read_view().zone):%Y-%m-%dT%H:%M}" if at else "",
         "why": None if why is None else why.data,
         "definition": as_yaml(task["payload"]["pipeline"]),
         "causes": CAUSES,
         "outcomes": OUTCOMES,
         "snoozes": SNOOZES,
     }
+
+
+def _moment(text: str) -> datetime | None:
+    """What was asked about: RFC 3339, or what a field of a form holds, by the reader's own clocks."""
+    try:
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=read_view().zone)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None

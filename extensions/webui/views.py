@@ -16,6 +16,7 @@ from .overview import add_overview
 from .plain_pages import add_plain_pages
 from .run_pages import add_run_pages
 from .sessions import add_sessions
+from .setting_pages import add_setting_pages
 from .shell import Shell
 from .task_pages import add_task_pages
 from .tasks_api import create, listed
@@ -23,7 +24,7 @@ from .webhook_pages import add_webhook_pages
 
 PAGES = (
     *(add_overview, add_run_pages, add_form_pages, add_task_pages, add_approval_pages, add_plain_pages),
-    *(add_access_pages, add_webhook_pages, add_changes, add_sessions),
+    *(add_access_pages, add_webhook_pages, add_changes, add_sessions, add_setting_pages),
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -17,20 +18,30 @@ class Words:
     Args:
         translate: A message in the reader's language.
         now: When the page is drawn.
+        zone: By whose clocks the reader lives.
     """
 
-    def __init__(self, translate: Translate, now: datetime) -> None:
+    def __init__(self, translate: Translate, now: datetime, zone: ZoneInfo) -> None:
         self._translate = translate
         self.now = now
+        self.zone = zone
 
     def clock(self, text: str) -> str:
-        """`08:30` today, `25 Nov, 08:30` on other days of this year, with the year in others; all in UTC."""
-        moment = moment_of(text)
-        if moment.date() == self.now.date():
+        """`08:30` today, `25 Nov, 08:30` on other days of this year, with the year in others."""
+        moment, now = moment_of(text).astimezone(self.zone), self.now.astimezone(self.zone)
+        if moment.date() == now.date():
             return f"{moment:%H:%M}"
         month = self._translate(MONTHS[moment.month - 1])
-        year = "" if moment.year == self.now.year else f" {moment.year}"
+        year = "" if moment.year == now.year else f" {moment.year}"
         return f"{moment.day} {month}{year}, {moment:%H:%M}"
+
+    def stamp(self, text: str) -> str:
+        """The same with the name of the time: `08:30 EET`."""
+        return f"{self.clock(text)} {moment_of(text).astimezone(self.zone):%Z}"
+
+    def second(self, text: str) -> str:
+        """`08:30:15`."""
+        return f"{moment_of(text).astimezone(self.zone):%H:%M:%S}"
 
     def day(self, text: str) -> str:
         """`Mon 30 Nov, 08:30`, by the clock that the text itself is of."""

@@ -19,7 +19,7 @@ AXE = Path(__file__).parent / "axe"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 PLAIN = (
     *("", "tasks", "runs", "approvals", "events", "tools", "tools/http.request", "extensions", "health", "tasks/new"),
-    *("agents", "audit", "webhooks", "incidents"),
+    *("agents", "audit", "webhooks", "incidents", "settings"),
 )
 """Pages that are about nothing in particular."""
 WIDTHS = (320, 390, 768, 1440)
@@ -160,4 +160,21 @@ def test_it_works_without_scripts(browser: Browser, ordinaut: Instance) -> None:
     page.get_by_role("button", name="Cancel run").click()
     run_id = page.url.partition("/runs/")[2].partition("?")[0]
     assert ordinaut.ended(run_id)["status"] == "canceled"
+    context.close()
+
+
+def test_times_and_theme_are_the_readers_own(browser: Browser, ordinaut: Instance) -> None:
+    task = ordinaut.task(title="Far away", schedule_kind="once", schedule_expr="2099-07-01T10:00:00Z")
+    address = f"http://127.0.0.1:{ordinaut.port}"
+    context = browser.new_context(base_url=address, timezone_id="Asia/Tokyo", color_scheme="light", locale="en")
+    page = context.new_page()
+    page.goto(f"/ext/webui/tasks/{task['id']}")
+    expect(page.get_by_text("1 Jul 2099, 19:00 JST").first).to_be_visible()
+    page.goto("/ext/webui/settings")
+    page.get_by_label("Theme").select_option("dark")
+    page.get_by_label("Language").select_option("ro")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Setări")
+    shade = "parseFloat(getComputedStyle(document.body).backgroundColor.match(/[0-9.]+/)[0])"
+    assert page.evaluate(shade) < 0.5
     context.close()

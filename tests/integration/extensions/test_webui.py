@@ -144,7 +144,7 @@ def test_many_tasks_come_in_pages(api: Api) -> None:
 def test_the_page_speaks_the_readers_language(api: Api, language: str, words: tuple[str, ...]) -> None:
     api.post(f"/tasks/{api.task()['id']}/pause")
     page, _ = look(api, TASKS, language=language)
-    assert f'<html lang="{language}">' in page
+    assert f'<html lang="{language}"' in page
     assert all(word.lower() in page.lower() for word in words)
 
 

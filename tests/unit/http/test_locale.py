@@ -45,6 +45,14 @@ def test_the_reader_chooses(app: Flask, asked: str | None, language: str) -> Non
     assert answer.status_code == 400 and answer.get_json()["error"] == "bad_request"
 
 
+@pytest.mark.parametrize(("chosen", "language"), [("ru", "ru"), ("de", "ro"), ("", "ro")])
+def test_what_a_reader_has_chosen_goes_before_what_the_browser_asks_for(app: Flask, chosen: str, language: str) -> None:
+    client = app.test_client()
+    client.set_cookie("ordinaut_language", chosen)
+    answer = client.get("/probes/query?limit=x", headers={"Accept-Language": "ro"})
+    assert answer.headers["Content-Language"] == language and "Cookie" in answer.headers["Vary"]
+
+
 def test_the_installation_has_a_language_of_its_own() -> None:
     client = make_app(World(settings=FakeSettings(locale="ro"))).test_client()
     body = client.get("/probes/fail/away").get_json()

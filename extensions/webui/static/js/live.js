@@ -58,6 +58,15 @@ function listen() {
   };
 }
 
+// No header tells the browser's time zone; once told, the server draws all times by it.
+const { zone, zoneChosen } = document.documentElement.dataset;
+const here = Intl.DateTimeFormat().resolvedOptions().timeZone;
+const told = `ordinaut_browser_zone=${here}`;
+if (here && zoneChosen === undefined && zone !== here && !document.cookie.includes(told)) {
+  document.cookie = `${told};path=/;max-age=31536000;samesite=lax`;
+  if (live) soon(0); else if (document.querySelector("time")) location.reload();
+}
+
 if (live) {
   const lines = live.querySelector(".lines");
   if (lines) lines.scrollTop = lines.scrollHeight;
