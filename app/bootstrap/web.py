@@ -38,6 +38,7 @@ from app.services.extension_work import ExtensionWorkService
 from app.services.health import HealthService
 from app.services.idempotency import IdempotencyService
 from app.services.incidents import WEB_SECONDS, IncidentWatch
+from app.services.processes import ProcessService
 from app.services.schedules import ScheduleService
 from app.services.task_looks import TaskLooks
 from app.services.task_upserts import TaskUpserts
@@ -92,6 +93,7 @@ def build(settings: Settings) -> Container:
         hooks=make_hooks(settings, database, events, callers),
         webhooks=make_webhooks(settings, database),
         mcp=make_mcp(settings, database, events.service, secret_values(settings, database)),
+        processes=ProcessService(units=database.units, reports=database.units),
         extension_work=ExtensionWorkService(units=database.units),
         idempotency=IdempotencyService(units=database.units, clock=database.clock),
     )

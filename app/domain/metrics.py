@@ -229,6 +229,12 @@ class MetricStore(Protocol):
     def read(self) -> Measured:
         """Everything."""
 
+    def reports(self) -> Sequence[Report]:
+        """What each process has said last."""
+
+    def queue_depth(self) -> int:
+        """How many runs could start now and have not."""
+
     def totals(self, names: Sequence[str]) -> Mapping[Series, float]:
         """The totals of the samples with these names."""
 

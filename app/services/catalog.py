@@ -20,6 +20,7 @@ from app.services.idempotency import IdempotencyService
 from app.services.incidents import IncidentService
 from app.services.mcp import McpService
 from app.services.metrics import MetricsService
+from app.services.processes import ProcessService
 from app.services.reruns import RerunService
 from app.services.runs import RunService
 from app.services.schedules import ScheduleService
@@ -49,6 +50,7 @@ class Services:
     events: EventService
     tools: ToolService
     health: HealthService
+    processes: ProcessService
     extension_work: ExtensionWorkService
     auth: AuthService
     agents: AgentService

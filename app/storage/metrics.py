@@ -79,11 +79,17 @@ class SqlMetricStore:
     def read(self) -> Measured:
         """Everything; the depth of the queue is counted."""
         totals = _read(self._connection.execute(_totals))
-        rows = self._connection.execute(_reports[self._dialect])
-        reports = [Report(process=name, gauges=_gauges(said), alive=bool(alive)) for name, said, alive in rows]
-        depth = self._connection.execute(_depth[self._dialect]).scalar_one()
         late = self._connection.execute(_open_incidents).scalar_one()
-        return Measured(totals=totals, reports=reports, queue_depth=depth, incidents_open=late)
+        return Measured(totals=totals, reports=self.reports(), queue_depth=self.queue_depth(), incidents_open=late)
+
+    def reports(self) -> list[Report]:
+        """What each process has said last."""
+        rows = self._connection.execute(_reports[self._dialect])
+        return [Report(process=name, gauges=_gauges(said), alive=bool(alive)) for name, said, alive in rows]
+
+    def queue_depth(self) -> int:
+        """How many runs could start now and have not."""
+        return int(self._connection.execute(_depth[self._dialect]).scalar_one())
 
     def totals(self, names: Sequence[str]) -> dict[Series, float]:
         """The totals of the samples with these names."""

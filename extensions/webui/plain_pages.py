@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Blueprint, Response, request
@@ -106,8 +107,30 @@ def _add_platform(pages: Blueprint, shell: Shell) -> None:
             return shell.refused(found, place="extensions")
         return shell.page("webui/extensions.html", place="extensions", status=200, overview=found.data)
 
+    @pages.get("/workers")
+    def workers() -> Response:
+        """Which processes there are, and what each works on."""
+        found = api.get("/processes")
+        if not found.ok:
+            return shell.refused(found, place="workers")
+        return shell.page("webui/workers.html", place="workers", **_crews(found.data))
+
     @pages.get("/health")
     def health() -> Response:
         """How the platform is."""
         answer = api.get("/health")
         return shell.page("webui/health.html", place="health", health=answer.data, well=answer.ok)
+
+
+def _crews(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """The processes of each worker, those beside them, and how many of the pool have something to do."""
+    crews: dict[str, list[Mapping[str, Any]]] = {}
+    others = []
+    for one in answer["items"]:
+        if one["worker"] is None:
+            others.append(one)
+        else:
+            crews.setdefault(one["worker"], []).append(one)
+    pool = [one for one in answer["items"] if one["role"] == "pool"]
+    busy = sum(one["run"] is not None for one in pool)
+    return {"crews": crews, "others": others, "pool": len(pool), "busy": busy, "seen": answer}

@@ -32,6 +32,7 @@ PLACES = (
 )
 """Where one can go: its name, its title, its sign, its address below the page's own."""
 BUILD = (
+    ("workers", "Workers", "cpu", "/workers"),
     ("tools", "Tools", "puzzle", "/tools"),
     ("extensions", "Extensions", "workflow", "/extensions"),
     ("webhooks", "Webhooks", "webhook", "/webhooks"),

@@ -19,7 +19,7 @@ AXE = Path(__file__).parent / "axe"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 PLAIN = (
     *("", "tasks", "runs", "approvals", "events", "tools", "tools/http.request", "extensions", "health", "tasks/new"),
-    *("agents", "audit", "webhooks", "incidents", "settings"),
+    *("agents", "audit", "webhooks", "incidents", "settings", "workers"),
 )
 """Pages that are about nothing in particular."""
 WIDTHS = (320, 390, 768, 1440)
@@ -178,3 +178,16 @@ def test_times_and_theme_are_the_readers_own(browser: Browser, ordinaut: Instanc
     shade = "parseFloat(getComputedStyle(document.body).backgroundColor.match(/[0-9.]+/)[0])"
     assert page.evaluate(shade) < 0.5
     context.close()
+
+
+def test_whoever_is_on_call_sees_who_works_on_what(page: Page, ordinaut: Instance, target: HttpTarget) -> None:
+    step = {"id": "call", "uses": "http.request", "with": {"url": target.url("/hang")}}
+    run_id = ordinaut.run(ordinaut.task(step, title="Slow letters"))
+    page.goto("/ext/webui/workers")
+    expect(page.get_by_text("pool process").first).to_be_visible()
+    expect(page.get_by_role("link", name="Slow letters")).to_be_visible()
+    page.get_by_role("link", name="Slow letters").click()
+    page.get_by_role("button", name="Cancel run").click()
+    assert ordinaut.ended(run_id)["status"] == "canceled"
+    page.goto("/ext/webui/workers")
+    expect(page.get_by_role("link", name="Slow letters")).to_be_hidden()

@@ -85,6 +85,7 @@ def make_app(world: World | None = None) -> Flask:
         task_upserts=nobody,
         task_looks=nobody,
         agenda=nobody,
+        processes=nobody,
         idempotency=IdempotencyService(units=MemoryKeyUnits(), clock=clock),
         reruns=nobody,
         bulk=nobody,

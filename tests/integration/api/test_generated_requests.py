@@ -27,6 +27,7 @@ GROUPS = (
     "incidents",
     "mcp",
     "pipelines",
+    "processes",
     "runs",
     "schedules",
     "tasks",

@@ -205,7 +205,7 @@ PATHS = (
         "/health",
         "/tasks/new",
     ),
-    *("/agents", "/audit", "/webhooks", "/incidents", "/settings"),
+    *("/agents", "/audit", "/webhooks", "/incidents", "/settings", "/workers"),
 )
 
 

@@ -30,7 +30,7 @@ def browser(lasting: Api) -> FlaskClient:
     return lasting.app.test_client()
 
 
-def choose(browser: FlaskClient, expect: int = 303, **wishes: str) -> Any:
+def choose(browser: FlaskClient, expect: int = 303, **wishes: Any) -> Any:
     answer = browser.post(f"{HOME}/settings", data=wishes, headers=OURS)
     assert answer.status_code == expect, answer.get_data(as_text=True)
     return answer
@@ -77,7 +77,7 @@ def test_a_question_about_a_moment_is_read_by_the_readers_clocks(browser: FlaskC
 
 
 @pytest.mark.parametrize("wishes", [{"theme": "pink"}, {"language": "de"}, {"theme": "light\r\nSet-Cookie: x=1"}, {}])
-def test_what_there_is_not_changes_nothing(browser: FlaskClient, wishes: dict[str, str]) -> None:
+def test_what_there_is_not_changes_nothing(browser: FlaskClient, wishes: dict[str, Any]) -> None:
     answer = choose(browser, **wishes)
     assert "Set-Cookie" not in answer.headers
     page = shown(browser)

@@ -41,6 +41,7 @@ def make_client(world: TaskWorld) -> Any:
         task_upserts=nobody,
         task_looks=nobody,
         agenda=nobody,
+        processes=nobody,
         reruns=nobody,
         bulk=nobody,
         approvals=nobody,

@@ -71,6 +71,8 @@ if (live) {
   const lines = live.querySelector(".lines");
   if (lines) lines.scrollTop = lines.scrollHeight;
   listen();
+  // What no event tells of, such as a process that has come, is looked for again and again.
+  if (live.dataset.seconds) setInterval(() => document.hidden || soon(0), live.dataset.seconds * 1000);
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) { source?.close(); source = null; } else listen();
   });
