@@ -1,4 +1,4 @@
-"""Runs: the list with its filters, and one run with its Gantt, its steps, its log and what can be done about it."""
+"""One run with its Gantt, its steps, its log and what can be done about it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from flask import Blueprint, Response, request
 from .gantt import Gantt, Row, draw
 from .shell import Shell
 
-STATUSES = ("queued", "running", "waiting", "succeeded", "failed", "canceled")
 MOST_LINES = 200
 CAUSES: Mapping[str, str] = {
     "schedule": "By its schedule",
@@ -39,16 +38,6 @@ def add_run_pages(pages: Blueprint, shell: Shell) -> None:
 
 def _add_views(pages: Blueprint, shell: Shell) -> None:
     api = shell.context.api
-
-    @pages.get("/runs")
-    def runs() -> Response:
-        """Runs, newest first, narrowed by the address."""
-        asked = {name: request.args.get(name) or None for name in ("status", "task_id")}
-        found = api.get("/runs", limit=50, offset=_offset(), **asked)
-        if not found.ok:
-            return shell.refused(found, place="runs")
-        values = {"page": found.data, "statuses": STATUSES, "asked": asked, "causes": CAUSES}
-        return shell.page("webui/run_list.html", place="runs", **values)
 
     @pages.get("/runs/<run_id>")
     def run(run_id: str) -> Response:
@@ -126,8 +115,3 @@ def _log(shell: Shell, run_id: str, *, whole: bool = False) -> Sequence[Mapping[
     for offset in range(0, total, MOST_LINES):
         lines += shell.context.api.get(path, limit=MOST_LINES, offset=offset).data["items"]
     return lines
-
-
-def _offset() -> int:
-    text = request.args.get("offset", "0")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 8 else 0

@@ -90,7 +90,8 @@ class Shell:
     def refused(self, refusal: ApiAnswer, *, place: str) -> Response:
         """A page in place of what cannot be shown; with the API's own status and words."""
         data = refusal.data if isinstance(refusal.data, dict) else {}
-        return self.page("webui/refused.html", place=place, status=refusal.status, refusal=data)
+        problems = [(field, told) for field, told in problems_of(refusal) if told]
+        return self.page("webui/refused.html", place=place, status=refusal.status, refusal=data, problems=problems)
 
     def closed(self, code: str, *, place: str, wrong: bool = False) -> Response:
         """The page that asks who is there, or says why nothing can be shown now.

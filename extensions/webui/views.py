@@ -14,6 +14,7 @@ from .changes import add_changes
 from .form_pages import add_form_pages
 from .overview import add_overview
 from .plain_pages import add_plain_pages
+from .run_list_pages import add_run_list_pages
 from .run_pages import add_run_pages
 from .sessions import add_sessions
 from .setting_pages import add_setting_pages
@@ -23,7 +24,15 @@ from .tasks_api import create, listed
 from .webhook_pages import add_webhook_pages
 
 PAGES = (
-    *(add_overview, add_run_pages, add_form_pages, add_task_pages, add_approval_pages, add_plain_pages),
+    *(
+        add_overview,
+        add_run_list_pages,
+        add_run_pages,
+        add_form_pages,
+        add_task_pages,
+        add_approval_pages,
+        add_plain_pages,
+    ),
     *(add_access_pages, add_webhook_pages, add_changes, add_sessions, add_setting_pages),
 )
 

@@ -222,6 +222,40 @@ def test_every_page_speaks_the_readers_language(lasting: Api, path: str, languag
     assert english == set()
 
 
+def test_many_runs_are_repeated_after_a_look_at_what_that_means(lasting: Api) -> None:
+    task, run_id = failing(lasting)
+    _, other = failing(lasting)
+    narrowed = f"status=failed&task_id={task['id']}&trigger=manual&since=24h"
+    shown = page(lasting, f"/runs?{narrowed}")
+    assert run_id in shown and other not in shown and "Repeat all 1" in shown and "Cancel all" not in shown
+    address = re.search(r'href="/ext/webui(/runs/bulk\?[^"]+)"', shown)
+    assert address
+    looked = page(lasting, address[1].replace("&amp;", "&"))
+    assert "Nothing is done yet. Found: 1" in looked and run_id in looked and other not in looked
+    assert lasting.get(f"/runs?task_id={task['id']}")["total"] == 1
+    fields = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]+)"', looked.partition("<main")[2]))
+    assert "Done: 1." in post(lasting, "/runs/bulk", fields, expect=200)
+    again = lasting.get(f"/runs?task_id={task['id']}")["items"]
+    assert [one["trigger"] for one in again] == ["rerun", "manual"]
+
+
+def test_many_runs_are_canceled(lasting: Api) -> None:
+    task = lasting.task(title="Sleepers", payload={"pipeline": [{"uses": "flow.sleep", "with": {"seconds": 3600}}]})
+    runs = [lasting.run(task) for _ in range(3)]
+    lasting.work()
+    assert "Cancel all 3" in page(lasting, f"/runs?status=waiting&task_id={task['id']}")
+    told = post(lasting, "/runs/bulk", expect=200, action="cancel", status="waiting", task_id=task["id"])
+    assert "Done: 3." in told
+    assert {lasting.get(f"/runs/{one}")["status"] for one in runs} == {"canceled"}
+
+
+def test_all_runs_at_once_are_never_meant(lasting: Api) -> None:
+    assert "at least one" in post(lasting, "/runs/bulk", expect=400, action="cancel")
+    assert "action" in post(lasting, "/runs/bulk", expect=400, action="explode", status="failed")
+    everything = page(lasting, "/runs?status=odd&trigger=odd&since=odd&offset=odd")
+    assert "Repeat all" not in everything and "Cancel all" not in everything
+
+
 def test_an_agent_is_made_keyed_and_kept_out(lasting: Api) -> None:
     made = post(lasting, "/agents", {"name": "page-bot", "scopes": "tasks:read"}, expect=201)
     assert "ors_" in made and "ors_" not in page(lasting, "/agents")
