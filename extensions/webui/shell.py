@@ -41,6 +41,19 @@ BUILD = (
     ("audit", "Audit log", "book-open", "/audit"),
     ("health", "Health", "activity", "/health"),
 )
+SHEET = (
+    (("Ctrl K",), "Search or jump to"),
+    (("/",), "Find in this list"),
+    (("J", "K"), "Next and previous row"),
+    (("Enter",), "Open it"),
+    (("R",), "Run the task of this row"),
+    (("P",), "Pause the task of this row, or resume it"),
+    (("N",), "New task"),
+    (("G O", "G T", "G R", "G A", "G E"), "Overview, tasks, runs, approvals, events"),
+    (("Ctrl Enter",), "Save the form"),
+    (("?",), "These keys"),
+)
+"""What `static/js/keys.js` does."""
 SAID: Mapping[str, str] = {
     "canceled": "The run is being canceled.",
     "started": "A run has been asked for.",
@@ -125,6 +138,7 @@ class Shell:
             "place": place,
             "places": PLACES,
             "build": BUILD,
+            "sheet": SHEET,
             "files": f"{self.home}/static",
             "home": f"{self.home}/",
             "at": self.home,

@@ -11,6 +11,7 @@ from ordinaut import ExtensionContext
 from .access_pages import add_access_pages
 from .approval_pages import add_approval_pages
 from .changes import add_changes
+from .find_page import add_find_page
 from .form_pages import add_form_pages
 from .overview import add_overview
 from .plain_pages import add_plain_pages
@@ -33,7 +34,7 @@ PAGES = (
         add_approval_pages,
         add_plain_pages,
     ),
-    *(add_access_pages, add_webhook_pages, add_changes, add_sessions, add_setting_pages),
+    *(add_access_pages, add_webhook_pages, add_changes, add_sessions, add_setting_pages, add_find_page),
 )
 
 

@@ -19,7 +19,7 @@ AXE = Path(__file__).parent / "axe"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 PLAIN = (
     *("", "tasks", "runs", "approvals", "events", "tools", "tools/http.request", "extensions", "health", "tasks/new"),
-    *("agents", "audit", "webhooks", "incidents", "settings", "workers"),
+    *("agents", "audit", "webhooks", "incidents", "settings", "workers", "find?q=log"),
 )
 """Pages that are about nothing in particular."""
 WIDTHS = (320, 390, 768, 1440)
@@ -191,3 +191,46 @@ def test_whoever_is_on_call_sees_who_works_on_what(page: Page, ordinaut: Instanc
     assert ordinaut.ended(run_id)["status"] == "canceled"
     page.goto("/ext/webui/workers")
     expect(page.get_by_role("link", name="Slow letters")).to_be_hidden()
+
+
+def test_keys_find_go_run_and_pause(page: Page, ordinaut: Instance) -> None:
+    ordinaut.task(title="Zebra counting")
+    page.goto("/ext/webui/", wait_until="load")
+    page.keyboard.press("Control+k")
+    palette = page.get_by_role("combobox", name="Search or jump to")
+    palette.fill("zebra")
+    expect(page.get_by_role("option", name="Zebra counting")).to_have_attribute("aria-selected", "true")
+    palette.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Zebra counting")
+    page.wait_for_load_state()
+    page.keyboard.press("g")
+    page.keyboard.press("t")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Tasks")
+    page.wait_for_load_state()
+    page.keyboard.press("/")
+    page.keyboard.type("zebra")
+    page.keyboard.press("Enter")
+    expect(page.locator(".tr .title")).to_have_count(1)
+    page.wait_for_load_state()
+    page.locator("main h1").click()
+    page.keyboard.press("j")
+    page.keyboard.press("p")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("paused")
+    page.wait_for_load_state()
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.keyboard.press("n")
+    expect(page.get_by_role("heading", level=1)).to_have_text("New task")
+
+
+def test_the_search_is_a_form_where_there_are_no_scripts(browser: Browser, ordinaut: Instance) -> None:
+    run_id = ordinaut.run(ordinaut.task(title="Quiet search"))
+    context = browser.new_context(base_url=f"http://127.0.0.1:{ordinaut.port}", java_script_enabled=False, locale="en")
+    page = context.new_page()
+    page.goto("/ext/webui/runs")
+    page.get_by_role("searchbox", name="Search or jump to").fill(run_id)
+    page.keyboard.press("Enter")
+    page.locator("#found a").first.click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Quiet search")
+    context.close()

@@ -1,5 +1,6 @@
 // Keeps the part of a page that moves up to date: the server tells which task or run has changed, and draws it anew.
 // Without this file every page is whole; with it nobody has to look again.
+import "./keys.js";
 
 const live = document.querySelector("#live");
 const address = document.body.dataset.stream;
@@ -97,15 +98,3 @@ if (form) {
     }, 200);
   });
 }
-
-// Keys: g and a letter goes somewhere, / finds, n makes a task.
-const GO = { t: "/", r: "/runs", a: "/approvals", e: "/events" };
-let going = false;
-document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select")) return;
-  const home = address.replace("/api/stream", "");
-  if (going && GO[event.key]) location.assign(home + GO[event.key]);
-  else if (event.key === "n") location.assign(`${home}/tasks/new`);
-  else if (event.key === "/") { const find = document.querySelector("[name=q]"); if (find) { event.preventDefault(); find.focus(); } }
-  going = event.key === "g";
-});
