@@ -7,11 +7,8 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
-from .definition import Unreadable, from_yaml
+from .schema_forms import fields_of, filled, sent
 from .shell import Shell, problems_of
-
-MEMBER = "form."
-"""Before the names of the form's members."""
 
 
 def add_approval_pages(pages: Blueprint, shell: Shell) -> None:
@@ -42,7 +39,7 @@ def add_approval_pages(pages: Blueprint, shell: Shell) -> None:
         found = api.get(f"/approvals/{approval_id}")
         if not found.ok:
             return shell.refused(found, place="approvals")
-        values = {name: value for name, value in request.form.items() if name.startswith(MEMBER)}
+        values = sent(request.form)
         done = api.post(f"/approvals/{approval_id}/decide", _decision(found.data["form"], values))
         if done.status != 400:
             return shell.after(done, f"/runs/{found.data['run_id']}", "decided", place="approvals")
@@ -52,10 +49,7 @@ def add_approval_pages(pages: Blueprint, shell: Shell) -> None:
 def _asking(
     shell: Shell, approval: Mapping[str, Any], values: Mapping[str, str], problems: Mapping[str, str], status: int = 200
 ) -> Response:
-    schema = approval["form"] or {}
-    fields = [(MEMBER + name, name, one) for name, one in schema.get("properties", {}).items()]
-    needed = [MEMBER + name for name in schema.get("required", ())]
-    shown = {"approval": approval, "fields": fields, "needed": needed, "values": values, "problems": problems}
+    shown = {"approval": approval, "fields": fields_of(approval["form"]), "values": values, "problems": problems}
     return shell.page("webui/approval.html", place="approvals", status=status, **shown)
 
 
@@ -64,24 +58,4 @@ def _decision(schema: Mapping[str, Any] | None, values: Mapping[str, str]) -> di
     body: dict[str, Any] = {"decision": request.form.get("decision", "")}
     if comment := request.form.get("comment"):
         body["comment"] = comment
-    return {**body, "form": _filled(schema, values)} if schema else body
-
-
-def _filled(schema: Mapping[str, Any], values: Mapping[str, str]) -> dict[str, Any]:
-    """What was filled in, each member as its schema has it; members that were left empty are left out."""
-    properties = schema.get("properties", {})
-    found: dict[str, Any] = {}
-    for name, text in values.items():
-        member = name.removeprefix(MEMBER)
-        if text != "":
-            found[member] = _typed(properties.get(member, {}), text)
-    return found
-
-
-def _typed(schema: Mapping[str, Any], text: str) -> Any:
-    if schema.get("type") == "string" or ("enum" in schema and text in schema["enum"]):
-        return text
-    try:
-        return from_yaml(text)
-    except Unreadable:
-        return text  # the API says what it should have been
+    return {**body, "form": filled(schema, values)} if schema else body

@@ -1,4 +1,4 @@
-"""Pages that show what there is: events, tools, extensions, health."""
+"""Pages that show what there is: events, workers, extensions, health."""
 
 from __future__ import annotations
 
@@ -11,13 +11,11 @@ from .definition import Unreadable, from_yaml
 from .shell import Shell, problems_of
 
 EVENTS = 50
-TOOLS = 200
 
 
 def add_plain_pages(pages: Blueprint, shell: Shell) -> None:
     """Register them."""
     _add_events(pages, shell)
-    _add_tools(pages, shell)
     _add_platform(pages, shell)
 
 
@@ -53,47 +51,6 @@ def _add_events(pages: Blueprint, shell: Shell) -> None:
             return shell.refused(done, place="events")
         problems = {field.partition(".")[0]: told for field, told in problems_of(done)}
         return shown(400, problems=problems, sent=sent)
-
-
-def _add_tools(pages: Blueprint, shell: Shell) -> None:
-    api = shell.context.api
-
-    @pages.get("/tools")
-    def tools() -> Response:
-        """The catalogue; `?q=` narrows it."""
-        found = api.get("/tools", limit=TOOLS)
-        if not found.ok:
-            return shell.refused(found, place="tools")
-        wanted = request.args.get("q", "").strip().lower()
-        kept = [one for one in found.data["items"] if wanted in f"{one['name']} {one['description']}".lower()]
-        return shell.page("webui/tools.html", place="tools", tools=kept, query=wanted, total=found.data["total"])
-
-    def shown(name: str, status: int = 200, **more: Any) -> Response:
-        found = api.get(f"/tools/{name}")
-        if not found.ok:
-            return shell.refused(found, place="tools")
-        values = {"tool": found.data, "text": "", "output": None, "problem": "", **more}
-        return shell.page("webui/tool.html", place="tools", status=status, **values)
-
-    @pages.get("/tools/<name>")
-    def tool(name: str) -> Response:
-        """One tool: its schema, an example, and a form to try it."""
-        return shown(name)
-
-    @pages.post("/tools/<name>")
-    def invoke(name: str) -> Response:
-        """Call it once, as POST /tools/{name}/invoke does."""
-        text = request.form.get("arguments", "")
-        try:
-            arguments = from_yaml(text) or {}
-        except Unreadable as error:
-            return shown(name, 400, text=text, problem=str(error))
-        done = api.post(f"/tools/{name}/invoke", {"arguments": arguments})
-        if done.ok:
-            return shown(name, text=text, output=done.data)
-        told = [f"{field} {what}" for field, what in problems_of(done)]
-        problem = " · ".join(one for one in (done.data["message"], *told) if one.strip())
-        return shown(name, done.status, text=text, problem=problem)
 
 
 def _add_platform(pages: Blueprint, shell: Shell) -> None:

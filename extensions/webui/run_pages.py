@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
 from flask import Blueprint, Response, request
 
 from .gantt import Gantt, Row, draw
+from .run_log import LEVELS, read_log, whole_log
 from .shell import Shell
 
-MOST_LINES = 200
 CAUSES: Mapping[str, str] = {
     "schedule": "By its schedule",
     "manual": "Started by hand",
@@ -51,7 +50,8 @@ def _add_views(pages: Blueprint, shell: Shell) -> None:
             "run": found.data,
             "gantt": gantt,
             "selected": selected(gantt, request.args.get("step", "")),
-            "logs": _log(shell, run_id),
+            "log": read_log(shell, run_id, request.args),
+            "levels": LEVELS,
             "changed": not kept["latest"],
             "cause": shell.context.translate(CAUSES.get(found.data["trigger"], found.data["trigger"])),
             "waits": WAITS,
@@ -61,7 +61,7 @@ def _add_views(pages: Blueprint, shell: Shell) -> None:
     @pages.get("/runs/<run_id>/log.txt")
     def log(run_id: str) -> Response:
         """The whole log as text."""
-        lines = "".join(f"{one['at']} {one['level']:<7} {one['message']}\n" for one in _log(shell, run_id, whole=True))
+        lines = "".join(f"{one['at']} {one['level']:<7} {one['message']}\n" for one in whole_log(shell, run_id))
         answer = Response(lines, mimetype="text/plain")
         answer.headers["Content-Disposition"] = f'attachment; filename="{run_id[:36]}.log"'
         return answer
@@ -99,19 +99,3 @@ def selected(gantt: Gantt, wanted: str) -> Row:
     pressing = sorted((row for row in begun if row.status in ranks), key=lambda row: ranks[row.status])
     choices = [*named, *pressing, *reversed(begun), *gantt.rows]
     return choices[0] if choices else Row(id="", uses="", depth=0, status="pending", step=None)
-
-
-def _log(shell: Shell, run_id: str, *, whole: bool = False) -> Sequence[Mapping[str, Any]]:
-    """The last lines, oldest first; or all of them."""
-    path, lines = f"/runs/{run_id}/logs", list[Mapping[str, Any]]()
-    first = shell.context.api.get(path, limit=MOST_LINES)
-    if not first.ok:
-        return lines
-    total = first.data["total"]
-    if not whole:
-        if total <= MOST_LINES:
-            return list(first.data["items"])
-        return list(shell.context.api.get(path, limit=MOST_LINES, offset=total - MOST_LINES).data["items"])
-    for offset in range(0, total, MOST_LINES):
-        lines += shell.context.api.get(path, limit=MOST_LINES, offset=offset).data["items"]
-    return lines

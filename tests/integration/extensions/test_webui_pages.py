@@ -192,6 +192,10 @@ def test_an_event_is_sent_and_a_tool_is_tried(lasting: Api) -> None:
     tried = post(lasting, "/tools/data.set", expect=200, arguments="value: {sum: 3}")
     assert "&#34;sum&#34;: 3" in tried
     assert "value" in post(lasting, "/tools/data.set", expect=400, arguments="{}")
+    tried = post(lasting, "/tools/data.transform", expect=200, **{"form.expression": "sum(@)", "form.data": "- 4\n- 5"})
+    assert "<code>9</code>" in tried and 'value="sum(@)"' in tried
+    missing = post(lasting, "/tools/data.transform", expect=400, **{"form.data": "1", "form.expression": ""})
+    assert "expression" in missing.partition('role="alert"')[2] and "aria-invalid" in missing
     assert "http.request" in page(lasting, "/tools?q=http") and "log.write" not in page(lasting, "/tools?q=http.req")
 
 
@@ -257,6 +261,25 @@ def test_all_runs_at_once_are_never_meant(lasting: Api) -> None:
     assert "action" in post(lasting, "/runs/bulk", expect=400, action="explode", status="failed")
     everything = page(lasting, "/runs?status=odd&trigger=odd&since=odd&offset=odd")
     assert "Repeat all" not in everything and "Cancel all" not in everything
+
+
+def test_the_log_is_narrowed_by_level_and_words(lasting: Api) -> None:
+    said = {"info": "all is quiet", "warning": "a STORM comes", "error": "the storm is here"}
+    steps = [{"uses": "log.write", "with": {"message": text, "level": level}} for level, text in said.items()]
+    run_id = lasting.run(lasting.task(payload={"pipeline": steps}))
+    lasting.work()
+
+    def lines(query: str) -> list[str]:
+        shown = page(lasting, f"/runs/{run_id}?{query}")
+        return [text for text in said.values() if f"<span>{text}</span>" in shown]
+
+    assert len(lines("")) == 3 and len(lines("level=odd")) == 3
+    assert lines("level=warning") == ["a STORM comes", "the storm is here"]
+    assert lines("find=storm&level=error&wrap=off") == ["the storm is here"]
+    assert "No line is like this." in page(lasting, f"/runs/{run_id}?find=snow")
+    assert "lines flat" in page(lasting, f"/runs/{run_id}?wrap=off")
+    whole = lasting.send("GET", f"{HOME}/runs/{run_id}/log.txt", expect=200).get_data(as_text=True)
+    assert "all is quiet" in whole and "the storm is here" in whole
 
 
 def test_an_agent_is_made_keyed_and_kept_out(lasting: Api) -> None:

@@ -79,6 +79,9 @@ if (live) {
   });
 }
 
+// What narrows a list does so at once, where there are scripts.
+for (const narrow of document.querySelectorAll("form.narrow")) narrow.addEventListener("change", () => narrow.requestSubmit());
+
 // The schedule, read by the server while it is being written.
 const form = document.querySelector("form[data-preview]");
 if (form) {
