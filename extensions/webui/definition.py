@@ -10,7 +10,13 @@ LONGEST = 256 * 1024
 
 
 class Unreadable(ValueError):
-    """The text is no YAML; the message says where."""
+    """The text is no YAML; the message says where.
+
+    Attributes:
+        at: The same in characters from the beginning.
+    """
+
+    at = 0
 
 
 class _Dumper(yaml.SafeDumper):
@@ -48,6 +54,35 @@ def from_yaml(text: str) -> Any:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        raise Unreadable(f"{place}{error.problem or 'it is no YAML'}") from error
+        refused = Unreadable(f"{place}{error.problem or 'it is no YAML'}")
+        refused.at = mark.index if mark else 0
+        raise refused from error
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise Unreadable("it is no YAML") from error
+
+
+def place_of(text: str, pointer: str) -> tuple[int, int]:
+    """Where in a text the value stands that a JSON pointer (RFC 6901) names: first and last place, counted from 0.
+
+    Where there is no such value the nearest one around it is meant; the whole text where it cannot be read.
+    """
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except (yaml.YAMLError, RecursionError):
+        node = None
+    if node is None:
+        return 0, len(text)
+    for part in pointer.split("/")[1:]:
+        inner = _inside(node, part.replace("~1", "/").replace("~0", "~"))
+        if inner is None:
+            break
+        node = inner
+    return node.start_mark.index, len(text[: node.end_mark.index].rstrip())
+
+
+def _inside(node: yaml.Node, part: str) -> yaml.Node | None:
+    if isinstance(node, yaml.SequenceNode):
+        return node.value[int(part)] if part.isdecimal() and int(part) < len(node.value) else None
+    if isinstance(node, yaml.MappingNode):
+        return next((value for key, value in node.value if key.value == part), None)
+    return None

@@ -11,6 +11,7 @@ from ordinaut import ExtensionContext
 from .access_pages import add_access_pages
 from .approval_pages import add_approval_pages
 from .changes import add_changes
+from .editor_api import add_editor_api
 from .find_page import add_find_page
 from .form_pages import add_form_pages
 from .overview import add_overview
@@ -28,7 +29,7 @@ from .webhook_pages import add_webhook_pages
 PAGES = (
     *(add_overview, add_run_list_pages, add_run_pages, add_form_pages, add_task_pages, add_approval_pages),
     *(add_plain_pages, add_tool_pages, add_access_pages, add_webhook_pages, add_changes, add_sessions),
-    *(add_setting_pages, add_find_page),
+    *(add_setting_pages, add_find_page, add_editor_api),
 )
 
 

@@ -50,6 +50,16 @@ def page(browser: Browser, ordinaut: Instance) -> Iterator[Page]:
     assert told == []
 
 
+def write(page: Page, text: str) -> None:
+    """Put a text into the editor, as a paste does: what `fill` does makes elements with styles of their own."""
+    editor = page.get_by_label("Pipeline, as YAML or JSON")
+    expect(editor).to_have_attribute("contenteditable", "true")
+    editor.click()
+    page.keyboard.press("Control+a")
+    page.keyboard.press("Delete")
+    page.keyboard.insert_text(text)
+
+
 def test_a_newcomer_plans_runs_mends_and_repeats(page: Page, ordinaut: Instance, target: HttpTarget) -> None:
     page.goto("/ext/webui/")
     page.get_by_role("link", name="New task").first.click()
@@ -60,8 +70,7 @@ def test_a_newcomer_plans_runs_mends_and_repeats(page: Page, ordinaut: Instance,
     page.get_by_label("Expression").fill("30 8 * * 1-5")
     expect(page.locator("#preview")).to_contain_text("Monday to Friday at 08:30")
     assert page.locator("#preview .hit").count() == 5
-    pipeline = page.get_by_label("Pipeline, as YAML or JSON")
-    pipeline.fill(f"- id: call\n  uses: http.request\n  with: {{method: GET, url: '{target.url('/status/500')}'}}\n")
+    write(page, f"- id: call\n  uses: http.request\n  with: {{method: GET, url: '{target.url('/status/500')}'}}\n")
     page.get_by_text("Policies:").click()
     page.get_by_label("Further attempts of a run that fails").fill("0")
     page.get_by_role("button", name="Create task").click()
@@ -72,7 +81,7 @@ def test_a_newcomer_plans_runs_mends_and_repeats(page: Page, ordinaut: Instance,
     expect(page.get_by_role("alert")).to_contain_text("unexpected_status")
     page.get_by_role("link", name="Weekday report").click()
     page.get_by_role("link", name="Edit").click()
-    pipeline.fill(f"- id: call\n  uses: http.request\n  with: {{method: GET, url: '{target.url('/echo')}'}}\n")
+    write(page, f"- id: call\n  uses: http.request\n  with: {{method: GET, url: '{target.url('/echo')}'}}\n")
     page.get_by_role("button", name="Save task").click()
     page.locator("main .items a").first.click()
     page.get_by_role("button", name="Run again from this step").click()
@@ -178,6 +187,26 @@ def test_times_and_theme_are_the_readers_own(browser: Browser, ordinaut: Instanc
     shade = "parseFloat(getComputedStyle(document.body).backgroundColor.match(/[0-9.]+/)[0])"
     assert page.evaluate(shade) < 0.5
     context.close()
+
+
+def test_a_pipeline_is_written_with_help(page: Page, ordinaut: Instance) -> None:
+    page.goto("/ext/webui/tasks/new")
+    write(page, "- id: note\n  uses: log.writ")
+    page.keyboard.type("e")
+    page.locator(".cm-tooltip-autocomplete li", has_text="log.write").click()
+    expect(page.locator(".cm-lintRange-error").first).to_be_visible()
+    page.locator(".cm-lintRange-error").first.hover()
+    expect(page.locator(".cm-tooltip-lint")).to_contain_text("message")
+    page.keyboard.type("\nwith:\n  mess")
+    page.locator(".cm-tooltip-autocomplete li", has_text="message").click()
+    page.keyboard.type("Hello")
+    expect(page.locator(".cm-lintRange-error")).to_have_count(0)
+    page.get_by_label("Title").fill("With help")
+    page.get_by_role("button", name="Create task").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("With help")
+    task_id = page.url.partition("/tasks/")[2].partition("?")[0]
+    [step] = ordinaut.call("GET", f"/tasks/{task_id}")["payload"]["pipeline"]
+    assert step == {"id": "note", "uses": "log.write", "with": {"message": "Hello"}}
 
 
 def test_whoever_is_on_call_sees_who_works_on_what(page: Page, ordinaut: Instance, target: HttpTarget) -> None:

@@ -12,11 +12,10 @@ from flask.testing import FlaskClient
 
 from tests.integration.access.conftest import Guarded, guarded_settings
 from tests.integration.api.conftest import Api, make_settings, serving
+from tests.integration.extensions.pages import HOME, failing, page, post
 from tests.integration.extensions.test_webui import look
 from tests.servers import Databases
 
-HOME = "/ext/webui"
-BAD = {"pipeline": [{"id": "sum", "uses": "data.transform", "with": {"expression": "sum(@)", "data": "x"}}]}
 ASKS = {
     "pipeline": [
         {
@@ -53,25 +52,6 @@ def lasting(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> I
     folder = tmp_path_factory.mktemp("webui")
     with serving(make_settings(databases.sqlite(folder / "ordinaut.db"), folder)) as api:
         yield api
-
-
-def post(api: Api, path: str, form: dict[str, str] | None = None, expect: int = 303, **more: str) -> str:
-    """Send a form; where it leads, or the page that comes back."""
-    fields = {**(form or {}), **more}
-    answer = api.send("POST", HOME + path, data=fields, headers={"Origin": "http://localhost"}, expect=expect)
-    return answer.headers["Location"].removeprefix(HOME) if expect == 303 else answer.get_data(as_text=True)
-
-
-def page(api: Api, path: str, **more: Any) -> str:
-    return look(api, HOME + path, **more)[0]
-
-
-def failing(api: Api) -> tuple[Any, str]:
-    """A task, and a run of it that has failed."""
-    task = api.task(title="Broken", payload=BAD, max_retries=0)
-    run_id = api.run(task)
-    api.work()
-    return task, run_id
 
 
 def test_a_failed_run_is_understood_mended_and_repeated_from_the_step(lasting: Api) -> None:
@@ -192,9 +172,10 @@ def test_an_event_is_sent_and_a_tool_is_tried(lasting: Api) -> None:
     tried = post(lasting, "/tools/data.set", expect=200, arguments="value: {sum: 3}")
     assert "&#34;sum&#34;: 3" in tried
     assert "value" in post(lasting, "/tools/data.set", expect=400, arguments="{}")
-    tried = post(lasting, "/tools/data.transform", expect=200, **{"form.expression": "sum(@)", "form.data": "- 4\n- 5"})
+    members = {"form.expression": "sum(@)", "form.data": "- 4\n- 5"}
+    tried = post(lasting, "/tools/data.transform", members, expect=200)
     assert "<code>9</code>" in tried and 'value="sum(@)"' in tried
-    missing = post(lasting, "/tools/data.transform", expect=400, **{"form.data": "1", "form.expression": ""})
+    missing = post(lasting, "/tools/data.transform", members | {"form.expression": ""}, expect=400)
     assert "expression" in missing.partition('role="alert"')[2] and "aria-invalid" in missing
     assert "http.request" in page(lasting, "/tools?q=http") and "log.write" not in page(lasting, "/tools?q=http.req")
 
@@ -227,59 +208,6 @@ def test_every_page_speaks_the_readers_language(lasting: Api, path: str, languag
     known = {one for one in words if not re.search(r"[ăâîșțа-я]", one)}
     english = {one for one in known if re.search(r"\b(the|of|is|and|run|step|task|this|it|was|no)\b", one)}
     assert english == set()
-
-
-def test_many_runs_are_repeated_after_a_look_at_what_that_means(lasting: Api) -> None:
-    task, run_id = failing(lasting)
-    _, other = failing(lasting)
-    narrowed = f"status=failed&task_id={task['id']}&trigger=manual&since=24h"
-    shown = page(lasting, f"/runs?{narrowed}")
-    assert run_id in shown and other not in shown and "Repeat all 1" in shown and "Cancel all" not in shown
-    address = re.search(r'href="/ext/webui(/runs/bulk\?[^"]+)"', shown)
-    assert address
-    looked = page(lasting, address[1].replace("&amp;", "&"))
-    assert "Nothing is done yet. Found: 1" in looked and run_id in looked and other not in looked
-    assert lasting.get(f"/runs?task_id={task['id']}")["total"] == 1
-    fields = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]+)"', looked.partition("<main")[2]))
-    assert "Done: 1." in post(lasting, "/runs/bulk", fields, expect=200)
-    again = lasting.get(f"/runs?task_id={task['id']}")["items"]
-    assert [one["trigger"] for one in again] == ["rerun", "manual"]
-
-
-def test_many_runs_are_canceled(lasting: Api) -> None:
-    task = lasting.task(title="Sleepers", payload={"pipeline": [{"uses": "flow.sleep", "with": {"seconds": 3600}}]})
-    runs = [lasting.run(task) for _ in range(3)]
-    lasting.work()
-    assert "Cancel all 3" in page(lasting, f"/runs?status=waiting&task_id={task['id']}")
-    told = post(lasting, "/runs/bulk", expect=200, action="cancel", status="waiting", task_id=task["id"])
-    assert "Done: 3." in told
-    assert {lasting.get(f"/runs/{one}")["status"] for one in runs} == {"canceled"}
-
-
-def test_all_runs_at_once_are_never_meant(lasting: Api) -> None:
-    assert "at least one" in post(lasting, "/runs/bulk", expect=400, action="cancel")
-    assert "action" in post(lasting, "/runs/bulk", expect=400, action="explode", status="failed")
-    everything = page(lasting, "/runs?status=odd&trigger=odd&since=odd&offset=odd")
-    assert "Repeat all" not in everything and "Cancel all" not in everything
-
-
-def test_the_log_is_narrowed_by_level_and_words(lasting: Api) -> None:
-    said = {"info": "all is quiet", "warning": "a STORM comes", "error": "the storm is here"}
-    steps = [{"uses": "log.write", "with": {"message": text, "level": level}} for level, text in said.items()]
-    run_id = lasting.run(lasting.task(payload={"pipeline": steps}))
-    lasting.work()
-
-    def lines(query: str) -> list[str]:
-        shown = page(lasting, f"/runs/{run_id}?{query}")
-        return [text for text in said.values() if f"<span>{text}</span>" in shown]
-
-    assert len(lines("")) == 3 and len(lines("level=odd")) == 3
-    assert lines("level=warning") == ["a STORM comes", "the storm is here"]
-    assert lines("find=storm&level=error&wrap=off") == ["the storm is here"]
-    assert "No line is like this." in page(lasting, f"/runs/{run_id}?find=snow")
-    assert "lines flat" in page(lasting, f"/runs/{run_id}?wrap=off")
-    whole = lasting.send("GET", f"{HOME}/runs/{run_id}/log.txt", expect=200).get_data(as_text=True)
-    assert "all is quiet" in whole and "the storm is here" in whole
 
 
 def test_an_agent_is_made_keyed_and_kept_out(lasting: Api) -> None:

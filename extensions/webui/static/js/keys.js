@@ -94,7 +94,7 @@ let going = 0;
 document.addEventListener("keydown", (event) => {
   if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") { event.preventDefault(); if (!palette.open) open(); return; }
   if ((event.ctrlKey || event.metaKey) && event.key === "Enter") { event.target.closest("form[data-preview]")?.requestSubmit(); return; }
-  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, dialog[open]")) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, dialog[open], .editor")) return;
   const place = Date.now() - going < 1500 && GO[event.key];
   going = event.key === "g" ? Date.now() : 0;
   if (place) location.assign(home + place);

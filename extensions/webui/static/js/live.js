@@ -82,6 +82,10 @@ if (live) {
 // What narrows a list does so at once, where there are scripts.
 for (const narrow of document.querySelectorAll("form.narrow")) narrow.addEventListener("change", () => narrow.requestSubmit());
 
+// The editor is fetched where there is something to edit.
+const written = document.querySelector("textarea[data-editor]");
+if (written) import("./editor.js").then((editor) => editor.mount(written));
+
 // The schedule, read by the server while it is being written.
 const form = document.querySelector("form[data-preview]");
 if (form) {

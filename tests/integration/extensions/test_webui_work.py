@@ -1,0 +1,91 @@
+"""Working with many runs, with logs, and with pipelines as they are written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.integration.api.conftest import Api, make_settings, serving
+from tests.integration.extensions.pages import HOME, failing, page, post
+from tests.servers import Databases
+
+
+@pytest.fixture(scope="module")
+def lasting(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    """One installation for all tests of this file, which leave each other alone."""
+    folder = tmp_path_factory.mktemp("webui-work")
+    with serving(make_settings(databases.sqlite(folder / "ordinaut.db"), folder)) as api:
+        yield api
+
+
+def test_a_pipeline_is_read_while_it_is_written(lasting: Api) -> None:
+    def problems(text: Any, expect: int = 200) -> Any:
+        answer = lasting.send("POST", f"{HOME}/api/lint", json={"text": text}, expect=expect)
+        return answer.get_json()["problems"] if expect == 200 else answer.get_json()
+
+    text = "- id: a\n  uses: no.tool\n"
+    [found] = problems(text)
+    assert text[found["from"] : found["to"]] == "no.tool" and "no.tool" in found["message"]
+    assert found["severity"] == "error"
+    assert problems("- id: a\n  uses: data.set\n  with: {value: 1}\n") == [] == problems("")
+    assert "line" in problems("- [")[0]["message"]
+    assert problems("just words")[0]["message"]
+    assert problems(5, expect=400)["details"]["field"] == "text"
+    words = lasting.get(f"{HOME}/api/words")
+    assert "foreach" in words["keys"] and "message" in words["tools"]["log.write"]["arguments"]
+
+
+def test_the_log_is_narrowed_by_level_and_words(lasting: Api) -> None:
+    said = {"info": "all is quiet", "warning": "a STORM comes", "error": "the storm is here"}
+    steps = [{"uses": "log.write", "with": {"message": text, "level": level}} for level, text in said.items()]
+    run_id = lasting.run(lasting.task(payload={"pipeline": steps}))
+    lasting.work()
+
+    def lines(query: str) -> list[str]:
+        shown = page(lasting, f"/runs/{run_id}?{query}")
+        return [text for text in said.values() if f"<span>{text}</span>" in shown]
+
+    assert len(lines("")) == 3 and len(lines("level=odd")) == 3
+    assert lines("level=warning") == ["a STORM comes", "the storm is here"]
+    assert lines("find=storm&level=error&wrap=off") == ["the storm is here"]
+    assert "No line is like this." in page(lasting, f"/runs/{run_id}?find=snow")
+    assert "lines flat" in page(lasting, f"/runs/{run_id}?wrap=off")
+    whole = lasting.send("GET", f"{HOME}/runs/{run_id}/log.txt", expect=200).get_data(as_text=True)
+    assert "all is quiet" in whole and "the storm is here" in whole
+
+
+def test_many_runs_are_repeated_after_a_look_at_what_that_means(lasting: Api) -> None:
+    task, run_id = failing(lasting)
+    _, other = failing(lasting)
+    narrowed = f"status=failed&task_id={task['id']}&trigger=manual&since=24h"
+    shown = page(lasting, f"/runs?{narrowed}")
+    assert run_id in shown and other not in shown and "Repeat all 1" in shown and "Cancel all" not in shown
+    address = re.search(r'href="/ext/webui(/runs/bulk\?[^"]+)"', shown)
+    assert address
+    looked = page(lasting, address[1].replace("&amp;", "&"))
+    assert "Nothing is done yet. Found: 1" in looked and run_id in looked and other not in looked
+    assert lasting.get(f"/runs?task_id={task['id']}")["total"] == 1
+    fields = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]+)"', looked.partition("<main")[2]))
+    assert "Done: 1." in post(lasting, "/runs/bulk", fields, expect=200)
+    again = lasting.get(f"/runs?task_id={task['id']}")["items"]
+    assert [one["trigger"] for one in again] == ["rerun", "manual"]
+
+
+def test_many_runs_are_canceled(lasting: Api) -> None:
+    task = lasting.task(title="Sleepers", payload={"pipeline": [{"uses": "flow.sleep", "with": {"seconds": 3600}}]})
+    runs = [lasting.run(task) for _ in range(3)]
+    lasting.work()
+    assert "Cancel all 3" in page(lasting, f"/runs?status=waiting&task_id={task['id']}")
+    told = post(lasting, "/runs/bulk", expect=200, action="cancel", status="waiting", task_id=task["id"])
+    assert "Done: 3." in told
+    assert {lasting.get(f"/runs/{one}")["status"] for one in runs} == {"canceled"}
+
+
+def test_all_runs_at_once_are_never_meant(lasting: Api) -> None:
+    assert "at least one" in post(lasting, "/runs/bulk", expect=400, action="cancel")
+    assert "action" in post(lasting, "/runs/bulk", expect=400, action="explode", status="failed")
+    everything = page(lasting, "/runs?status=odd&trigger=odd&since=odd&offset=odd")
+    assert "Repeat all" not in everything and "Cancel all" not in everything
