@@ -30,6 +30,7 @@ from app.schemas.runs import (
     StreamQuery,
     WaitQuery,
     definition_out,
+    held_out,
     log_line_out,
     record_data,
     run_members,
@@ -53,9 +54,10 @@ def list_runs(query: RunListQuery) -> PageOut[RunOut]:
 @bp.get("/<run_id>")
 @api(returns=RunDetailOut, tags=TAGS, errors=(404,), scope="runs:read")
 def get_run(run_id: str) -> RunDetailOut:
-    """Get a run with its steps."""
+    """Get a run with its steps, and with what holds it back while it is queued."""
     run, steps = services().runs.get(run_id, caller=identity())
-    return RunDetailOut(**run_members(run), steps=[step_out(step) for step in steps])
+    held = held_out(services().holds.of(run, caller=identity()))
+    return RunDetailOut(**run_members(run), held_by=held, steps=[step_out(step) for step in steps])
 
 
 @bp.get("/<run_id>/definition")

@@ -35,6 +35,7 @@ from app.services.bulk import BulkService
 from app.services.catalog import Services
 from app.services.extension_work import ExtensionWorkService
 from app.services.health import HealthService
+from app.services.holds import HoldService
 from app.services.idempotency import IdempotencyService
 from app.services.incidents import WEB_SECONDS, IncidentWatch
 from app.services.schedules import ScheduleService
@@ -73,6 +74,7 @@ def build(settings: Settings) -> Container:
         task_looks=TaskLooks(units=database.units, clock=database.clock, tasks=tasks),
         schedules=ScheduleService(clock=clock),
         runs=runs,
+        holds=HoldService(units=database.units, clock=clock),
         reruns=reruns,
         incidents=incidents,
         approvals=approvals,

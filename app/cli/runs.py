@@ -47,7 +47,9 @@ def get(session: Session, run_id: str) -> int:
     if session.output.form != "table" or session.output.quiet:
         session.output.one(found)
         return 0
-    steps = found.pop("steps")
+    steps, held = found.pop("steps"), found.get("held_by")
+    # The whole of it is in the forms for programs.
+    found["held_by"] = held["message"] if held else None
     session.output.one(found)
     if steps:
         click.echo()

@@ -226,6 +226,9 @@ class MetricStore(Protocol):
     def purge(self, seconds: float) -> int:
         """Delete the reports that expired longer ago than that; how many."""
 
+    def reports(self) -> Sequence[Report]:
+        """What processes have said of themselves."""
+
     def read(self) -> Measured:
         """Everything."""
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field
 
 from app.domain.clock import rfc3339
+from app.domain.holds import Held, Reason
 from app.domain.journal import StepView
 from app.domain.runs import Record, Run, RunFilter, RunStatus, StepStatus, Trigger
 from app.domain.tasks import Definition
@@ -183,6 +184,17 @@ class StepOut(Shown):
     waiting: WaitingOut | None = None
 
 
+class HeldOut(Shown):
+    """Why a queued run has not started."""
+
+    reason: Reason
+    message: Spoken
+    until: UtcTime | None = Field(None, description="When it goes on, where a moment is known")
+    runs: list[str] = Field(description="Ids of runs that it waits for and that you may see, 20 at most")
+    at_work: int = Field(description="How many runs it waits for")
+    ahead: int = Field(description="Runs before it in the same line, counted up to 1,000")
+
+
 class RunOut(Shown):
     """A run."""
 
@@ -217,8 +229,11 @@ class RunOut(Shown):
 class RunDetailOut(RunOut):
     """A run with the steps that have begun."""
 
-    model_config = ConfigDict(frozen=True, json_schema_extra={"examples": [{**_RUN, "steps": [_STEP]}]})
+    model_config = ConfigDict(
+        frozen=True, json_schema_extra={"examples": [{**_RUN, "held_by": None, "steps": [_STEP]}]}
+    )
 
+    held_by: HeldOut | None = Field(description="Why it has not started, while it is queued")
     steps: list[StepOut]
 
 
@@ -300,6 +315,11 @@ def run_members(run: Run, *, include_errors: bool = True) -> dict[str, Any]:
     if not include_errors:
         members["error"] = None
     return members
+
+
+def held_out(held: Held | None) -> HeldOut | None:
+    """What holds a run back, as it is answered."""
+    return None if held is None else HeldOut.model_validate(held, from_attributes=True)
 
 
 def step_out(step: StepView) -> StepOut:

@@ -76,14 +76,17 @@ class SqlMetricStore:
         """Delete the reports that expired longer ago than that."""
         return self._connection.execute(_purge[self._dialect], {"age": _micros(seconds)}).rowcount
 
+    def reports(self) -> list[Report]:
+        """What processes have said of themselves."""
+        rows = self._connection.execute(_reports[self._dialect])
+        return [Report(process=name, gauges=_gauges(said), alive=bool(alive)) for name, said, alive in rows]
+
     def read(self) -> Measured:
         """Everything; the depth of the queue is counted."""
         totals = _read(self._connection.execute(_totals))
-        rows = self._connection.execute(_reports[self._dialect])
-        reports = [Report(process=name, gauges=_gauges(said), alive=bool(alive)) for name, said, alive in rows]
         depth = self._connection.execute(_depth[self._dialect]).scalar_one()
         late = self._connection.execute(_open_incidents).scalar_one()
-        return Measured(totals=totals, reports=reports, queue_depth=depth, incidents_open=late)
+        return Measured(totals=totals, reports=self.reports(), queue_depth=depth, incidents_open=late)
 
     def totals(self, names: Sequence[str]) -> dict[Series, float]:
         """The totals of the samples with these names."""

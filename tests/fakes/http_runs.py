@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any, Literal, cast
 
 from app.domain.errors import NotFound, Unavailable
+from app.domain.holds import Standing
 from app.domain.paging import Page
 from app.domain.runs import Record, Run, RunFilter, RunStats, RunStatus
 from app.services.runs import State
@@ -162,10 +163,19 @@ class _Unit:
         self.waits = MemoryWaitStore(Rows())
         self.events = MemoryEventStore(cast(Any, self), Rows())
         self.audit = MemoryAuditStore(AccessRows())
+        self.standings = NoStandings()
         self._after = after
 
     def after_commit(self, action: Callable[[], None]) -> None:
         self._after.append(action)
+
+
+class NoStandings:
+    """Lines in which nobody stands."""
+
+    def of(self, run_id: str) -> Standing | None:
+        """See StandingStore."""
+        return None
 
 
 class ScriptedHub:

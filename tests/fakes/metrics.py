@@ -17,7 +17,7 @@ class MemoryMetrics:
     """A store, and units of work on it; `away` makes it unavailable."""
 
     sums: dict[Series, float] = field(default_factory=dict)
-    reports: dict[str, tuple[Report, float]] = field(default_factory=dict)
+    said: dict[str, tuple[Report, float]] = field(default_factory=dict)
     depth: int = 0
     away: bool = False
     writes: int = 0
@@ -38,21 +38,23 @@ class MemoryMetrics:
             self.sums[series] = self.sums.get(series, 0.0) + delta
 
     def report(self, report: Report, seconds: float) -> None:
-        self.reports[report.process] = (report, time.monotonic() + seconds)
+        self.said[report.process] = (report, time.monotonic() + seconds)
 
     def forget(self, process: str) -> None:
-        self.reports.pop(process, None)
+        self.said.pop(process, None)
 
     def purge(self, seconds: float) -> int:
-        old = [name for name, (_, until) in self.reports.items() if until + seconds < time.monotonic()]
+        old = [name for name, (_, until) in self.said.items() if until + seconds < time.monotonic()]
         for name in old:
-            del self.reports[name]
+            del self.said[name]
         return len(old)
 
-    def read(self) -> Measured:
+    def reports(self) -> list[Report]:
         now = time.monotonic()
-        reports = [replace(report, alive=until > now) for report, until in self.reports.values()]
-        return Measured(totals=dict(self.sums), reports=reports, queue_depth=self.depth)
+        return [replace(report, alive=until > now) for report, until in self.said.values()]
+
+    def read(self) -> Measured:
+        return Measured(totals=dict(self.sums), reports=self.reports(), queue_depth=self.depth)
 
     def totals(self, names: Sequence[str]) -> dict[Series, float]:
         return {series: value for series, value in self.sums.items() if series[0] in names}

@@ -231,3 +231,19 @@ def test_a_run_keeps_what_it_does(api: Api) -> None:
     api.send("PATCH", f"/tasks/{task['id']}", json={"title": "Another"}, expect=200)
     assert api.get(f"/runs/{run_id}/definition") == {**kept, "latest": False}
     api.get("/runs/nowhere/definition", expect=404)
+
+
+def test_a_queued_run_says_what_holds_it_back(api: Api) -> None:
+    run_id = api.run(api.task())
+    held = api.get(f"/runs/{run_id}")["held_by"]
+    assert (held["reason"], held["until"], held["runs"], held["at_work"], held["ahead"]) == (
+        "no_worker",
+        None,
+        [],
+        0,
+        0,
+    )
+    spoken = api.get(f"/runs/{run_id}", headers={"Accept-Language": "ro"})["held_by"]["message"]
+    assert spoken.startswith("Niciun worker nu este în viață")
+    assert api.work() == 1
+    assert api.get(f"/runs/{run_id}")["held_by"] is None

@@ -262,7 +262,7 @@ def test_a_started_process_stores_by_itself(store: MemoryMetrics, monkeypatch: p
     wait_for(lambda: any(name == "http_requests_total" for name, _ in store.sums), what="the thread to store")
     service.stop()
     service.stop()
-    assert not store.reports
+    assert not store.said
 
 
 def test_a_fork_leaves_to_the_parent_what_was_its_own(started: MetricsService) -> None:
