@@ -14,6 +14,7 @@ from app.domain.tasks import Definition
 from app.http.locale import speak
 from app.schemas.fields import PageQuery, Query, QueryMoment, Spoken
 from app.schemas.shown import Shown, UtcTime
+from app.services.run_stories import Told
 from app.services.runs import Window
 
 Timeout = Annotated[float, Field(ge=0, le=50, description="Seconds to wait at most")]
@@ -120,7 +121,7 @@ class StatsQuery(Query):
 class StreamQuery(Query):
     """Where a stream goes on; the `Last-Event-ID` header says the same and wins."""
 
-    last_event_id: Annotated[int, Field(ge=0, le=2**31)] | None = None
+    last_event_id: Annotated[str, Field(max_length=8000, pattern=r"^[0-9(),]+$")] | None = None
 
 
 class ErrorOut(Shown):
@@ -350,9 +351,14 @@ def log_line_out(record: Record) -> LogLineOut:
     )
 
 
-def record_data(record: Record) -> dict[str, Any]:
-    """The data of a record in a stream: its body, its number and its moment."""
+def told_data(told: Told) -> dict[str, Any]:
+    """The data of a record in a stream: its body, its number in its journal, its moment, and of what part it is."""
+    record = told.record
     data = {"number": record.number, "at": rfc3339(record.at), **record.body}
+    # Ids of runs that nobody sees by themselves.
+    data.pop("parts", None)
+    if told.part is not None:
+        data["part"] = told.part
     error = data.get("error")
     if isinstance(error, dict) and isinstance(error.get("message"), str):
         data["error"] = {**error, "message": speak(error["message"])}

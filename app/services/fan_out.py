@@ -11,6 +11,7 @@ from app.domain.pipelines.fan_out import Gathered, branch_parts, gather, item_pa
 from app.domain.pipelines.model import ITEM_NAMES, Step
 from app.domain.pipelines.outcome import Failed
 from app.domain.pipelines.progress import key_of
+from app.domain.runs import NewRun
 from app.domain.templates import Template
 from app.domain.waits import PartsWait
 from app.services.steps import Pending, encode, listed
@@ -33,7 +34,7 @@ def each(execution: RunExecution, step: Step, foreach: Template) -> Settlement |
     done = progress.results.get(step.id, {})
     left = [index for index in range(len(items)) if index not in done]
     if step.max_parallel > 1 and len(left) > 1:
-        return execution.parked(step, PartsWait(parts=tuple(item_parts(execution.run, step, left))))
+        return _parted(execution, step, item_parts(execution.run, step, left))
     if (settled := through(execution, step, left)) is not None:
         return settled
     return _finished(execution, step)
@@ -68,9 +69,11 @@ def _item(execution: RunExecution, step: Step, index: int, item: Any) -> Settlem
 
 def branched(execution: RunExecution, step: Step, item: int | None) -> Settlement:
     """The branches, once or for one item, begin in runs of their own; this one waits for them."""
-    parts = branch_parts(execution.run, step, item)
-    given = {} if item is None else {"parts": [part.id for part in parts]}
-    return execution.parked(step, PartsWait(parts=tuple(parts)), **given)
+    return _parted(execution, step, branch_parts(execution.run, step, item))
+
+
+def _parted(execution: RunExecution, step: Step, parts: Sequence[NewRun]) -> Settlement:
+    return execution.parked(step, PartsWait(parts=tuple(parts)), parts=[part.id for part in parts])
 
 
 def gathered(execution: RunExecution, step: Step, item: int | None) -> Settlement | None:

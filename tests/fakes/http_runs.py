@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -118,6 +118,11 @@ class FakeRuns:
 
     def parts(self, run_id: str) -> list[list[Record]]:
         return []
+
+    def part_lengths(self, ids: Sequence[str]) -> dict[str, tuple[Mapping[str, Any], int]]:
+        """See RunStore."""
+        parts = {run_id: self.rows[run_id] for run_id in ids if run_id in self.rows}
+        return {run_id: (row.part or {}, row.journal_length) for run_id, row in parts.items()}
 
     def cancel_queued(self, run_id: str, now: datetime) -> bool:
         """See RunStore."""

@@ -26,7 +26,7 @@ class Progress:
         failures: Failed attempts within the run's present attempt.
         items: The list that a step goes through, by its id.
         results: Outputs of the items that are done, by step id and index.
-        parts: Ids of the runs that were made for one item of a step with branches.
+        parts: Ids of the runs in which the work of a step, or of one item of it, goes on.
         began: When the present attempt of a step that waits began, as the journal has it.
         resumed: What came of a step's waiting.
         unknown: Calls that began and whose end the journal does not know.
