@@ -10,15 +10,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, text
 
+from app.domain.access import LOCAL
 from app.domain.clock import SystemClock
 from app.domain.journal import steps_with_parts
 from app.services.lifecycle import Herald
+from app.services.reruns import RerunRequest, RerunService
 from app.services.run_ends import cancel_run
 from app.services.waking import Waker
 from app.storage.ledger import SqlRunLedger
 from app.storage.unit_of_work import SqlUnitsOfWork
 from app.tools.flow import flow_sleep_tool
-from ordinaut import ToolCall
+from ordinaut import ToolCall, ToolFailed
 from tests.contract.conftest import make_ledger
 from tests.contract.test_fan_out import echo, hands, odd_fails, ran
 from tests.fakes.hands import Hands
@@ -206,3 +208,28 @@ def test_what_others_gave_is_not_read_again_for_each_item(units: SqlUnitsOfWork,
     ledger.parts = counted  # type: ignore[method-assign]
     ran(units, hands, ways(list(range(5)), [put("a", 1)], [put("b", 2)]))
     assert asked == [2] * 5
+
+
+def test_a_run_that_repeats_another_does_only_the_items_that_are_not_done(
+    units: SqlUnitsOfWork, ledger: SqlRunLedger
+) -> None:
+    broken = {"two"}
+
+    def fragile(call: ToolCall) -> Any:
+        if call.arguments["v"] in broken:
+            raise ToolFailed("Broken", retryable=False)
+        return call.arguments["v"]
+
+    hands, clock = Hands(ledger, {"fx.do": fragile}), SystemClock()
+    branches = [put("a", "${item}", "fx.do")], [put("b", "${item}", "fx.do")]
+    first = ran(units, hands, ways(["one", "two", "three"], *branches))
+    assert first.status == "failed"
+    broken.clear()
+    hands.calls.clear()
+    reruns = RerunService(units=units, queue=hands.bell, clock=clock, herald=Herald.silent(clock))
+    again, _ = reruns.rerun(first.id, RerunRequest(), caller=LOCAL, request_id="")
+    hands.executor.drain()
+    assert get(units, again.id).output == [["one"] * 2, ["two"] * 2, ["three"] * 2]
+    keys = hands.keys()
+    called = {key.partition("/")[0] for key in keys}
+    assert called == {"ways[1]", "ways[2]"}
