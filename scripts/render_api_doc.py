@@ -93,7 +93,8 @@ def _operation(path: str, method: str, operation: Mapping[str, Any], document: M
         lines += [_parameter(one) for one in operation["parameters"]]
     if "requestBody" in operation:
         need = "" if operation["requestBody"]["required"] else " It may be left out."
-        lines.append(f"\nBody: {_type(_content(operation['requestBody']))}.{need}\n")
+        told = f" {told}" if (told := operation["requestBody"].get("description")) else need
+        lines.append(f"\nBody: {_type(_content(operation['requestBody']))}.{told}\n")
     lines.append(f"\nAnswers: {'; '.join(_answers(operation['responses'], document))}.\n")
     return "".join(lines)
 

@@ -7,8 +7,8 @@ from datetime import timedelta
 from flask import Blueprint, current_app, request, url_for
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from app.domain.signatures import Incoming
-from app.http.api import Answer, api
+from app.domain.signatures import SIGNATURE_HEADER, Incoming
+from app.http.api import Answer, RawBody, api
 from app.http.errors import BODY_LIMIT
 from app.http.identity import identity
 from app.http.services import services
@@ -29,6 +29,22 @@ from app.schemas.paging import PageOut, page_out
 bp = Blueprint("hooks", __name__, url_prefix="/hooks")
 TAGS = ("webhooks",)
 SHOWN_ONCE = {"Cache-Control": "no-store"}
+DELIVERY = RawBody(
+    description="Whatever the sender has to tell, in any content type, byte for byte as it was signed: JSON and forms "
+    "become values of the event, everything else its text.",
+    headers={
+        "webhook-id": "Preset `standard`: the id of the delivery",
+        "webhook-timestamp": "Preset `standard`: when it was signed, in seconds since 1970",
+        "webhook-signature": "Preset `standard`: `v1,` and base64, once or more, separated by blanks",
+        "X-Hub-Signature-256": "Preset `github`: `sha256=` and hex",
+        "X-GitHub-Delivery": "Preset `github`: the id of the delivery",
+        "Stripe-Signature": "Preset `stripe`: `t=`, seconds since 1970, and `v1=`, hex, separated by commas",
+        "X-Slack-Signature": "Preset `slack`: `v0=` and hex",
+        "X-Slack-Request-Timestamp": "Preset `slack`: when it was signed, in seconds since 1970",
+        SIGNATURE_HEADER: "Preset `hmac`, unless its hook names another: hex or base64, `sha256=` before it or not",
+    },
+    example={"order": 41, "total": 12.5},
+)
 
 
 @bp.get("")
@@ -60,7 +76,7 @@ def create_hook(body: HookCreate) -> Answer:
 
 
 @bp.post("/<slug>")
-@api(returns=ReceivedOut, status=202, also=(200,), tags=TAGS, errors=(401, 413), scope="public")
+@api(raw=DELIVERY, returns=ReceivedOut, status=202, also=(200,), tags=TAGS, errors=(401, 413), scope="public")
 def receive_delivery(slug: str) -> Answer:
     """Deliver: the body, of any type, signed as the hook's preset says, becomes an event.
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from flask import Blueprint, Response, request, stream_with_context
 
 from app.domain.errors import InvalidInput
-from app.domain.runs import Record
+from app.domain.run_stories import Place, parse_place
 from app.domain.texts import t
 from app.http.api import Answer, api
 from app.http.identity import identity
@@ -30,12 +30,14 @@ from app.schemas.runs import (
     StreamQuery,
     WaitQuery,
     definition_out,
+    held_out,
     log_line_out,
-    record_data,
     run_members,
     stats_out,
     step_out,
+    told_data,
 )
+from app.services.run_stories import Told
 from app.services.runs import End, Signal
 
 bp = Blueprint("runs", __name__, url_prefix="/runs")
@@ -53,9 +55,10 @@ def list_runs(query: RunListQuery) -> PageOut[RunOut]:
 @bp.get("/<run_id>")
 @api(returns=RunDetailOut, tags=TAGS, errors=(404,), scope="runs:read")
 def get_run(run_id: str) -> RunDetailOut:
-    """Get a run with its steps."""
+    """Get a run with its steps, and with what holds it back while it is queued."""
     run, steps = services().runs.get(run_id, caller=identity())
-    return RunDetailOut(**run_members(run), steps=[step_out(step) for step in steps])
+    held = held_out(services().holds.of(run, caller=identity()))
+    return RunDetailOut(**run_members(run), held_by=held, steps=[step_out(step) for step in steps])
 
 
 @bp.get("/<run_id>/definition")
@@ -87,9 +90,11 @@ def list_run_logs(run_id: str, query: PageQuery) -> PageOut[LogLineOut]:
 def stream_run(run_id: str, query: StreamQuery) -> Response:
     """Watch a run live.
 
-    Server-sent events `state`, `step` and `log`, each with the number of its journal record as id; record 0
-    says that the run was queued. A client that comes back with `Last-Event-ID` misses nothing. After the last
-    record comes an `end` event; a client that closes on it does not reconnect.
+    Server-sent events `state`, `step` and `log`; the first says that the run was queued. What the parts of the run do,
+    in which it goes through items or branches side by side, is told too, with `part`: the `step` that was spread and
+    the `branch`, from 0; `item` and `within` say which items. Ids are to be sent back as they are: a client that comes
+    back with `Last-Event-ID` misses nothing. After the last record comes an `end` event; a client that closes on it
+    does not reconnect.
     """
     after = _last_event_id(query)
     frames = _frames(services().runs.stream(run_id, caller=identity(), after=after))
@@ -144,20 +149,20 @@ def get_stats_summary(query: StatsQuery) -> StatsOut:
     return stats_out(services().runs.summary(caller=identity(), days=query.days))
 
 
-def _last_event_id(query: StreamQuery) -> int | None:
+def _last_event_id(query: StreamQuery) -> Place | None:
     header = request.headers.get("Last-Event-ID")
-    if header is None or header == "":
-        return query.last_event_id
-    if not (header.isascii() and header.isdigit() and len(header) <= 10):
-        raise InvalidInput.at("/Last-Event-ID", t("'Last-Event-ID' must be the number of a record"))
-    return int(header)
+    pointer, given = ("/Last-Event-ID", header) if header else ("/last_event_id", query.last_event_id)
+    try:
+        return None if given is None else parse_place(given)
+    except ValueError:
+        raise InvalidInput.at(pointer, t("'Last-Event-ID' must be the id of an event of this stream")) from None
 
 
 def _frames(signals: Iterable[Signal]) -> Iterator[bytes]:
     for signal in signals:
         match signal:
-            case Record():
-                yield frame(signal.kind, record_data(signal), signal.number)
+            case Told():
+                yield frame(signal.record.kind, told_data(signal), signal.place)
             case End():
                 yield frame("end", {"status": signal.status})
             case _:

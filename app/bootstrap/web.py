@@ -36,8 +36,9 @@ from app.services.bulk import BulkService
 from app.services.catalog import Services
 from app.services.extension_work import ExtensionWorkService
 from app.services.health import HealthService
+from app.services.holds import HoldService
 from app.services.idempotency import IdempotencyService
-from app.services.incidents import WEB_SECONDS, IncidentWatch
+from app.services.incidents import WEB_SECONDS, IncidentService, IncidentWatch
 from app.services.processes import ProcessService
 from app.services.schedules import ScheduleService
 from app.services.task_looks import TaskLooks
@@ -76,6 +77,7 @@ def build(settings: Settings) -> Container:
         schedules=ScheduleService(clock=clock),
         agenda=AgendaService(units=database.units, clock=database.clock),
         runs=runs,
+        holds=HoldService(units=database.units, clock=clock),
         reruns=reruns,
         incidents=incidents,
         approvals=approvals,
@@ -98,8 +100,11 @@ def build(settings: Settings) -> Container:
         idempotency=IdempotencyService(units=database.units, clock=database.clock),
     )
     host = make_host(settings, make_doors(settings, tools, database, events, services.metrics), tools)
-    watch = IncidentWatch(service=incidents, clock=database.clock, seconds=WEB_SECONDS)
-    return Container(settings=settings, services=services, extensions=host, watch=watch)
+    return Container(settings=settings, services=services, extensions=host, watch=_watch(database, incidents))
+
+
+def _watch(database: Database, incidents: IncidentService) -> IncidentWatch:
+    return IncidentWatch(service=incidents, clock=database.clock, seconds=WEB_SECONDS)
 
 
 def _health(settings: Settings, database: Database, clock: Clock) -> HealthService:

@@ -47,7 +47,9 @@ def get(session: Session, run_id: str) -> int:
     if session.output.form != "table" or session.output.quiet:
         session.output.one(found)
         return 0
-    steps = found.pop("steps")
+    steps, held = found.pop("steps"), found.get("held_by")
+    # The whole of it is in the forms for programs.
+    found["held_by"] = held["message"] if held else None
     session.output.one(found)
     if steps:
         click.echo()
@@ -124,8 +126,15 @@ def _follow(session: Session, run_id: str) -> int:
 
 
 def _line(line: dict[str, Any]) -> str:
-    step = f"  {line['step_id']}" if line.get("step_id") else ""
+    step = f"  {_place(line)}" if line.get("step_id") else ""
     return one_line(f"{line['at']}  {line.get('level', 'info'):<7}{step}  {line.get('message', '')}")
+
+
+def _place(line: dict[str, Any]) -> str:
+    """The step, with the items that it is done for: `shop[3]/look[0]`."""
+    item = "" if line.get("item") is None else f"[{line['item']}]"
+    within = f"{line['within']}/" if line.get("within") else ""
+    return f"{within}{line['step_id']}{item}"
 
 
 def _path(run_id: str) -> str:

@@ -134,8 +134,8 @@ class RunLedger(Protocol):
     def journal(self, run_id: str) -> Sequence[Record]:
         """The records of a run that has been begun before."""
 
-    def parts(self, run_id: str) -> Sequence[PartEnd]:
-        """The parts of a run, in the order in which they were made."""
+    def parts(self, run_id: str, ids: Sequence[str] = ()) -> Sequence[PartEnd]:
+        """The parts of a run, or those of them with these ids, in the order in which they were made."""
 
     def part_failed(self, run_id: str) -> bool:
         """Whether one of the parts for which a run waits has failed."""

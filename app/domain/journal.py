@@ -53,6 +53,8 @@ class StepView:
     asks: bool = False
     waiting: Mapping[str, Any] | None = None
     """While it waits: `{kind, until}`."""
+    within: str | None = None
+    """The item around it, where it is in a branch that is run for each: `shop[3]`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,23 +75,31 @@ def steps_with_parts(records: Sequence[Record], parts: Sequence[Sequence[Record]
     """The steps of a run, and of the parts in which some of its work went on, each with its records."""
     steps = fold_steps(records)
     for step in (one for part in parts for one in fold_steps(part).values()):
-        steps.setdefault(step.id, step)
-    everything = [record for part in (records, *parts) for record in part if record.kind == "step"]
+        # A step in a branch that is run for each item is there many times: shown as it failed, or as it was last.
+        if step.id not in steps or (step.within and steps[step.id].status != "failed"):
+            steps[step.id] = step
+    everything = [record.body for part in (records, *parts) for record in part if record.kind == "step"]
     for step_id, items in _items(everything).items():
-        steps[step_id] = replace(steps[step_id], items=items)
+        if step_id in steps:
+            steps[step_id] = replace(steps[step_id], items=items)
     return steps
 
 
-def _items(records: Iterable[Record]) -> dict[str, ItemsView]:
-    """Step id -> its items, by what became of each last."""
-    totals: dict[str, int] = {}
-    ends: dict[str, dict[int, str]] = {}
-    for record in records:
-        body = record.body
+def _items(bodies: Sequence[Mapping[str, Any]]) -> dict[str, ItemsView]:
+    """Step id -> how often it is done for an item of a list, its own or one around it, by what became of each last."""
+    lengths: dict[str, dict[str, int]] = {}
+    lists: dict[str, str] = {}
+    ends: dict[str, dict[Any, str]] = {}
+    for body in bodies:
+        step_id, within = body["id"], body.get("within", "")
         if body["status"] == "expanded":
-            totals[body["id"]] = len(body["items"])
-        elif "item" in body:
-            ends.setdefault(body["id"], {})[body["item"]] = body["status"]
+            lengths.setdefault(step_id, {})[within] = len(body["items"])
+            lists[step_id] = step_id
+        elif "item" in body or (within and lists.get(step_id) != step_id):
+            # `shop[3]/order[0]`: the innermost list around it is that of `order`.
+            lists.setdefault(step_id, within.rpartition("/")[2].partition("[")[0])
+            ends.setdefault(step_id, {})[within, body.get("item")] = body["status"]
+    totals = {step_id: sum(lengths[name].values()) for step_id, name in lists.items() if name in lengths}
     return {step_id: _counted(total, ends.get(step_id, {}).values()) for step_id, total in totals.items()}
 
 
@@ -144,6 +154,7 @@ def _after(before: StepView | None, step_id: str, body: Mapping[str, Any]) -> St
         reused=bool(body.get("reused")),
         marked=body.get("marked"),
         asks=bool(body.get("asks")),
+        within=body.get("within"),
     )
 
 

@@ -131,6 +131,29 @@ QUEUE_WAIT = Family(
 )
 QUEUE_DEPTH = Family(name="ordinaut_queue_depth", kind="gauge", help=t("Runs that could start now and have not"))
 INCIDENTS_OPEN = Family(name="ordinaut_incidents_open", kind="gauge", help=t("Expectations of tasks that do not hold"))
+WEBHOOK_DELIVERIES = Family(
+    name="ordinaut_webhook_deliveries_total",
+    kind="counter",
+    help=t("Attempts to deliver webhooks by what became of the delivery: delivered, retried or failed"),
+    labels=("outcome",),
+    known=("delivered", "retried", "failed"),
+)
+WEBHOOK_DURATION = Family(
+    name="ordinaut_webhook_delivery_duration_seconds",
+    kind="histogram",
+    help=t("How long receivers of webhooks took to answer an attempt, or to fail it, in seconds"),
+    buckets=(*_QUICK, 30.0),
+)
+WEBHOOKS_WAITING = Family(
+    name="ordinaut_webhook_deliveries_waiting",
+    kind="gauge",
+    help=t("Deliveries of webhooks that have not been taken yet and are still tried"),
+)
+WEBHOOKS_DISABLED = Family(
+    name="ordinaut_webhooks_disabled",
+    kind="gauge",
+    help=t("Webhooks that were switched off because their receiver is gone or has failed for too long"),
+)
 WORKERS = Family(name="ordinaut_workers", kind="gauge", help=t("Workers that are alive"), combine="count")
 LAST_TICK = Family(
     name="ordinaut_beat_last_tick_timestamp_seconds",
@@ -179,6 +202,10 @@ FAMILIES: tuple[Family, ...] = (
     QUEUE_WAIT,
     QUEUE_DEPTH,
     INCIDENTS_OPEN,
+    WEBHOOK_DELIVERIES,
+    WEBHOOK_DURATION,
+    WEBHOOKS_WAITING,
+    WEBHOOKS_DISABLED,
     WORKERS,
     LAST_TICK,
     BUILD_INFO,
@@ -209,6 +236,8 @@ class Measured:
     reports: Sequence[Report]
     queue_depth: int
     incidents_open: int = 0
+    webhooks_waiting: int = 0
+    webhooks_disabled: int = 0
 
 
 class MetricStore(Protocol):
@@ -226,11 +255,11 @@ class MetricStore(Protocol):
     def purge(self, seconds: float) -> int:
         """Delete the reports that expired longer ago than that; how many."""
 
+    def reports(self) -> Sequence[Report]:
+        """What processes have said of themselves."""
+
     def read(self) -> Measured:
         """Everything."""
-
-    def reports(self) -> Sequence[Report]:
-        """What each process has said last."""
 
     def queue_depth(self) -> int:
         """How many runs could start now and have not."""

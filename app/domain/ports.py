@@ -126,6 +126,9 @@ class RunStore(Protocol):
     def parts(self, run_id: str) -> Sequence[Sequence[Record]]:
         """The journals of the runs in which some of its work went on."""
 
+    def part_lengths(self, ids: Sequence[str]) -> Mapping[str, tuple[Mapping[str, Any], int]]:
+        """Of these parts of runs, those there are: which piece of the work each is, and how long its journal."""
+
     def cancel_queued(self, run_id: str, now: datetime) -> bool:
         """End a run that no worker holds as canceled; False when a worker holds it or it has ended."""
 

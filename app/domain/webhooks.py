@@ -227,8 +227,8 @@ class WebhookStore(Protocol):
     def again(self, delivery_id: str, now: datetime) -> None:
         """Begin a new series of attempts."""
 
-    def give_up(self, webhook_id: str, now: datetime) -> None:
-        """End what is still pending."""
+    def give_up(self, webhook_id: str, now: datetime) -> int:
+        """End what is still pending; how many that were."""
 
     def purge(self, before: datetime, limit: int) -> int:
         """Delete finished deliveries that were made before then; how many."""

@@ -30,6 +30,21 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawBody:
+    """A body of any type, which the view reads itself.
+
+    Attributes:
+        description: What it may be.
+        headers: Name -> meaning of headers that may come with it.
+        example: One that is in JSON.
+    """
+
+    description: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    example: Any = None
+
+
 class Declared(TypedDict, total=False):
     """What a view may declare to `api`.
 
@@ -38,10 +53,11 @@ class Declared(TypedDict, total=False):
     further statuses that answer with `returns`; `preview` is what `?preview=true` answers instead, with 200;
     `scope` is what a caller must hold, see `app.domain.scopes`: `public` for a route that is open to all,
     `signed_in` for one that takes no scope. A route that names none is the administrators' alone. `repeats` is how a
-    POST honours `Idempotency-Key`, see `app.http.idempotency`.
+    POST honours `Idempotency-Key`, see `app.http.idempotency`. `raw` describes a body that is not validated here.
     """
 
     body: type[BaseModel]
+    raw: RawBody
     query: type[BaseModel]
     returns: Any
     status: int
@@ -60,6 +76,7 @@ class Operation:
     """What a view declared, as `fn.__api__` holds it."""
 
     body: type[BaseModel] | None = None
+    raw: RawBody | None = None
     query: type[BaseModel] | None = None
     returns: Any = None
     status: int = 200

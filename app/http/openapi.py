@@ -14,8 +14,8 @@ from werkzeug.routing import Rule
 
 from app.domain.idempotency import HEADER, LONGEST_KEY, REPLAYED
 from app.domain.scopes import PUBLIC
-from app.http.api import JSON, Operation
-from app.http.errors import KINDS, PROBLEM_JSON
+from app.http.api import JSON, Operation, RawBody
+from app.http.errors import BODY_LIMIT, KINDS, PROBLEM_JSON
 from app.http.streams import EVENT_STREAM
 
 _PLACE = re.compile(r"<(?:(?P<converter>[a-z]+)(?:\([^)]*\))?:)?(?P<name>\w+)>")
@@ -152,7 +152,10 @@ def openapi(app: Flask, *, version: str, secured: bool = True) -> dict[str, Any]
     paths: dict[str, Any] = {}
     for route in routes:
         for method in route.methods:
-            paths.setdefault(route.path, {})[method.lower()] = _described(route, method, refs)
+            paths.setdefault(route.path, {})[method.lower()] = {
+                **_described(route, method, refs),
+                **_raw(route.operation, app.config.get(BODY_LIMIT)),
+            }
             if secured and route.operation.scope != PUBLIC:
                 paths[route.path][method.lower()]["security"] = [{"token": []}]
     tags = sorted({tag for route in routes for tag in route.operation.tags})
@@ -194,7 +197,11 @@ def _described(route: Route, method: str, refs: Mapping[Any, Any]) -> dict[str, 
         "operationId": route.name if len(route.methods) == 1 else f"{route.name}_{method.lower()}",
         "summary": operation.summary,
         "tags": list(operation.tags),
-        "parameters": [*_path_parameters(route.rule), *_query_parameters(operation.query)],
+        "parameters": [
+            *_path_parameters(route.rule),
+            *_query_parameters(operation.query),
+            *_header_parameters(operation.raw),
+        ],
         "responses": _responses(route, method, refs),
     }
     if keyed(operation, method):
@@ -210,6 +217,22 @@ def _described(route: Route, method: str, refs: Mapping[Any, Any]) -> dict[str, 
             "content": {JSON: {"schema": refs[operation.body, "validation"]}},
         }
     return described
+
+
+def _raw(operation: Operation, limit: int | None) -> dict[str, Any]:
+    """The body of an operation that takes any type, and how many bytes of it where that is known."""
+    if operation.raw is None:
+        return {}
+    most = "" if limit is None else f" {limit} bytes at most."
+    text = {} if operation.raw.example is None else {"example": operation.raw.example}
+    content = {JSON: {"schema": {}, **text}, "*/*": {}}
+    return {"requestBody": {"description": operation.raw.description + most, "required": False, "content": content}}
+
+
+def _header_parameters(raw: RawBody | None) -> Iterator[dict[str, Any]]:
+    for name, meaning in ({} if raw is None else raw.headers).items():
+        schema = {"type": "string"}
+        yield {"name": name, "in": "header", "required": False, "description": meaning, "schema": schema}
 
 
 def _path_parameters(rule: Rule) -> Iterator[dict[str, Any]]:

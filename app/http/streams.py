@@ -84,9 +84,9 @@ def event_stream(frames: Iterable[bytes]) -> Response:
     return response
 
 
-def frame(event: str, data: Any, number: int | None = None) -> bytes:
-    """One event; `number` becomes its id, which browsers send back as `Last-Event-ID`."""
-    identity = b"" if number is None else f"id: {number}\n".encode()
+def frame(event: str, data: Any, place: str | None = None) -> bytes:
+    """One event; `place` becomes its id, which browsers send back as `Last-Event-ID`."""
+    identity = b"" if place is None else f"id: {place}\n".encode()
     return identity + f"event: {event}\ndata: ".encode() + dump(data) + b"\n\n"
 
 

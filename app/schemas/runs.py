@@ -7,12 +7,14 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field
 
 from app.domain.clock import rfc3339
+from app.domain.holds import Held, Reason
 from app.domain.journal import StepView
 from app.domain.runs import Record, Run, RunFilter, RunStatus, StepStatus, Trigger
 from app.domain.tasks import Definition
 from app.http.locale import speak
 from app.schemas.fields import PageQuery, Query, QueryMoment, Spoken
 from app.schemas.shown import Shown, UtcTime
+from app.services.run_stories import Told
 from app.services.runs import Window
 
 Timeout = Annotated[float, Field(ge=0, le=50, description="Seconds to wait at most")]
@@ -119,7 +121,7 @@ class StatsQuery(Query):
 class StreamQuery(Query):
     """Where a stream goes on; the `Last-Event-ID` header says the same and wins."""
 
-    last_event_id: Annotated[int, Field(ge=0, le=2**31)] | None = None
+    last_event_id: Annotated[str, Field(max_length=8000, pattern=r"^[0-9(),]+$")] | None = None
 
 
 class ErrorOut(Shown):
@@ -183,6 +185,17 @@ class StepOut(Shown):
     waiting: WaitingOut | None = None
 
 
+class HeldOut(Shown):
+    """Why a queued run has not started."""
+
+    reason: Reason
+    message: Spoken
+    until: UtcTime | None = Field(None, description="When it goes on, where a moment is known")
+    runs: list[str] = Field(description="Ids of runs that it waits for and that you may see, 20 at most")
+    at_work: int = Field(description="How many runs it waits for")
+    ahead: int = Field(description="Runs before it in the same line, counted up to 1,000")
+
+
 class RunOut(Shown):
     """A run."""
 
@@ -217,8 +230,11 @@ class RunOut(Shown):
 class RunDetailOut(RunOut):
     """A run with the steps that have begun."""
 
-    model_config = ConfigDict(frozen=True, json_schema_extra={"examples": [{**_RUN, "steps": [_STEP]}]})
+    model_config = ConfigDict(
+        frozen=True, json_schema_extra={"examples": [{**_RUN, "held_by": None, "steps": [_STEP]}]}
+    )
 
+    held_by: HeldOut | None = Field(description="Why it has not started, while it is queued")
     steps: list[StepOut]
 
 
@@ -302,6 +318,11 @@ def run_members(run: Run, *, include_errors: bool = True) -> dict[str, Any]:
     return members
 
 
+def held_out(held: Held | None) -> HeldOut | None:
+    """What holds a run back, as it is answered."""
+    return None if held is None else HeldOut.model_validate(held, from_attributes=True)
+
+
 def step_out(step: StepView) -> StepOut:
     """A step as it is answered."""
     return StepOut.model_validate(step, from_attributes=True)
@@ -330,9 +351,14 @@ def log_line_out(record: Record) -> LogLineOut:
     )
 
 
-def record_data(record: Record) -> dict[str, Any]:
-    """The data of a record in a stream: its body, its number and its moment."""
+def told_data(told: Told) -> dict[str, Any]:
+    """The data of a record in a stream: its body, its number in its journal, its moment, and of what part it is."""
+    record = told.record
     data = {"number": record.number, "at": rfc3339(record.at), **record.body}
+    # Ids of runs that nobody sees by themselves.
+    data.pop("parts", None)
+    if told.part is not None:
+        data["part"] = told.part
     error = data.get("error")
     if isinstance(error, dict) and isinstance(error.get("message"), str):
         data["error"] = {**error, "message": speak(error["message"])}

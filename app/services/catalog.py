@@ -15,6 +15,7 @@ from app.services.bulk import BulkService
 from app.services.events import EventService
 from app.services.extension_work import ExtensionWorkService
 from app.services.health import HealthService
+from app.services.holds import HoldService
 from app.services.hooks import HookService
 from app.services.idempotency import IdempotencyService
 from app.services.incidents import IncidentService
@@ -42,6 +43,7 @@ class Services:
     schedules: ScheduleService
     agenda: AgendaService
     runs: RunService
+    holds: HoldService
     reruns: RerunService
     bulk: BulkService
     approvals: ApprovalService

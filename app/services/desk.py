@@ -35,8 +35,8 @@ class Desk(Protocol):
     def secrets(self, names: Sequence[str]) -> Mapping[str, str]:
         """The values of secrets."""
 
-    def parts(self, run_id: str, step_id: str) -> Sequence[PartEnd]:
-        """The runs in which the work of a step went on, in the order in which they were made."""
+    def parts(self, run_id: str, step_id: str, ids: Sequence[str] = ()) -> Sequence[PartEnd]:
+        """The runs in which the work of a step went on, or those of them, in the order in which they were made."""
 
     def sibling_failed(self, run: Claimed) -> bool:
         """Whether another part of the same step has failed, as far as is known."""

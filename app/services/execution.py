@@ -195,12 +195,13 @@ class Executor:
 
     def _inherited(self, part: Mapping[str, Any], plan: Plan) -> Progress:
         """What a part knows from the runs above it, which wait for it and do not move."""
-        progress = Progress()
+        progress, (loop, *_) = Progress(), part.get("loop", [""])
         for run_id in part["above"]:
             records = self._insist(partial(self.ledger.journal, run_id))
             above = Progress.restored(records, plan.every)
             progress.outputs.update(above.outputs)
-            progress.items.update({step_id: items for step_id, items in above.items.items() if step_id == part["step"]})
+            wanted = above.items.keys() & {part["step"], loop}
+            progress.items.update({step_id: above.items[step_id] for step_id in wanted})
         return progress
 
     def _plan(self, definition_id: str) -> Plan:
@@ -252,9 +253,9 @@ class Executor:
         """The values of secrets."""
         return self._insist(lambda: self._behalf.secrets(names))
 
-    def parts(self, run_id: str, step_id: str) -> Sequence[PartEnd]:
+    def parts(self, run_id: str, step_id: str, ids: Sequence[str] = ()) -> Sequence[PartEnd]:
         """The runs in which the work of a step went on."""
-        return [one for one in self._insist(lambda: self.ledger.parts(run_id)) if one.part["step"] == step_id]
+        return [one for one in self._insist(lambda: self.ledger.parts(run_id, ids)) if one.part["step"] == step_id]
 
     def sibling_failed(self, run: Claimed) -> bool:
         """Whether another part of the same step has failed; asked anew once in a while."""

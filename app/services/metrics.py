@@ -20,6 +20,7 @@ from app.services.extension_meters import TOTALS, ExtensionMeters, ExtensionTota
 from app.services.gauges import combined
 from app.services.meters import Meters
 from app.services.run_meters import RunMeters
+from app.services.webhook_meters import WebhookMeters
 from app.telemetry import attach, detach
 
 
@@ -56,6 +57,7 @@ class MetricsService(ExtensionMeters):
         self._http = self._meters.counter(metrics.HTTP_REQUESTS)
         self._http_children: dict[tuple[str, str], Counter] = {}
         self._runs = RunMeters(self._meters)
+        self._webhooks = WebhookMeters(self._meters)
         self._books = Bookkeeper(meters=self._meters, units=units, role=of.role, node=of.node)
         self._last_totals: dict[str, ExtensionTotals] = {}
 
@@ -76,13 +78,15 @@ class MetricsService(ExtensionMeters):
         self._books.start()
 
     def listen(self) -> None:
-        """Count what telemetry tells of runs and of the work of extensions."""
+        """Count what telemetry tells of runs, of webhooks and of the work of extensions."""
         attach(self._runs.hear)
+        attach(self._webhooks.hear)
         attach(self.hear)
 
     def hush(self) -> None:
         """Count it no longer: a forked process has metrics of its own."""
         detach(self._runs.hear)
+        detach(self._webhooks.hear)
         detach(self.hear)
 
     def stop(self) -> None:
@@ -134,6 +138,8 @@ class MetricsService(ExtensionMeters):
             (metrics.DATABASE_UP.name, ()): 1,
             (metrics.QUEUE_DEPTH.name, ()): measured.queue_depth,
             (metrics.INCIDENTS_OPEN.name, ()): measured.incidents_open,
+            (metrics.WEBHOOKS_WAITING.name, ()): measured.webhooks_waiting,
+            (metrics.WEBHOOKS_DISABLED.name, ()): measured.webhooks_disabled,
             (metrics.WORKERS.name, ()): 0,
             **measured.totals,
             **combined(measured.reports),

@@ -30,16 +30,18 @@ class RunLines:
 
     Attributes:
         veil: Hides the secrets that were lent to a step; None while there were none.
+        within: The item around the run's steps, see `app.domain.pipelines.fan_out.Job`.
         step, item, attempt, began: What step records are about: the attempt under way.
     """
 
-    __slots__ = ("_began_at", "_lines", "_run", "attempt", "began", "item", "step", "veil")
+    __slots__ = ("_began_at", "_lines", "_run", "attempt", "began", "item", "step", "veil", "within")
 
     def __init__(self, run: Claimed) -> None:
         self._run = run
         self._began_at = time.monotonic()
         self._lines: list[Line] = [(micros(), "state", {"status": "running", "attempt": run.attempt})]
         self.veil: Veil | None = None
+        self.within: str = (run.part or {}).get("within", "")
         self.step: Step | None = None
         self.item: int | None = None
         self.attempt = 0
@@ -48,6 +50,12 @@ class RunLines:
     def about(self, step: Step, item: int | None, attempt: int, began: str) -> None:
         """Records are about this attempt from now on."""
         self.step, self.item, self.attempt, self.began = step, item, attempt, began
+
+    @property
+    def place(self) -> dict[str, Any]:
+        """What records and log lines say more of a step that is done for items: which item, and which around it."""
+        item = {} if self.item is None else {"item": self.item}
+        return {**item, "within": self.within} if self.within else item
 
     def record(self, status: str, **facts: Any) -> None:
         """A record of the step; nothing before the first."""
@@ -61,8 +69,7 @@ class RunLines:
             "started_at": self.began,
             **facts,
         }
-        if self.item is not None:
-            body["item"] = self.item
+        body |= self.place
         if status in ("succeeded", "failed", "skipped"):
             body["finished_at"] = rfc3339(datetime.now(UTC))
         self.add("step", body)

@@ -15,6 +15,7 @@ from app.domain.errors import Conflict, NotFound, Unavailable
 from app.domain.journal import StepView, has_parts, steps_with_parts
 from app.domain.paging import Page
 from app.domain.ports import UnitsOfWork
+from app.domain.run_stories import Place
 from app.domain.runs import ENDED, Record, Run, RunFilter, RunStats
 from app.domain.tasks import Definition
 from app.domain.texts import t
@@ -22,11 +23,14 @@ from app.services.audit_trail import entry
 from app.services.lifecycle import Herald
 from app.services.ownership import may_see, run_changed, run_seen, visible_runs
 from app.services.run_ends import cancel_run
+from app.services.run_stories import Told, told_since
 from ordinaut import Caller
 
 HEARTBEAT_SECONDS = 2.0
 """How often a silent stream speaks up, so that whoever sends it can look whether the client is still there."""
 WAIT_LIMIT_SECONDS = 50.0
+PARTS_SECONDS = 0.5
+"""How often a stream looks at the parts of its run: what they do moves neither the run's journal nor its status."""
 TROUBLE_PAUSE_SECONDS = 1.0
 """How long a stream waits before it asks a database that did not answer again."""
 
@@ -59,7 +63,7 @@ class End:
     status: str | None
 
 
-Signal = Record | Heartbeat | End
+Signal = Told | Heartbeat | End
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,44 +195,45 @@ class RunService:
                 if watch.wait((run.journal_length, run.status), min(left, HEARTBEAT_SECONDS)) == "stopping":
                     return Waited(run, timed_out=True)
 
-    def stream(self, run_id: str, *, caller: Caller, after: int | None) -> Iterator[Signal]:
-        """What happens to a run from record `after` on, until it ends or the process stops.
+    def stream(self, run_id: str, *, caller: Caller, after: Place | None) -> Iterator[Signal]:
+        """What happens to a run from the place `after` on, until it ends or the process stops.
 
-        Without `after` it begins with a record 0 that says the run was queued. A heartbeat comes every few
-        seconds, also while the database is away. NotFound is raised here, before anything is sent.
+        Without `after` it begins with a record 0 that says the run was queued. Of the parts in which some of its work
+        goes on, steps and log lines are told. A heartbeat comes every few seconds, also while the database is away.
+        NotFound is raised here, before anything is sent.
         """
         run = self._run(run_id, caller)
         return self._signals(run, after)
 
-    def _signals(self, run: Run, after: int | None) -> Iterator[Signal]:
+    def _signals(self, run: Run, after: Place | None) -> Iterator[Signal]:
         if after is None:
-            yield Record(0, run.created_at, "state", {"status": "queued", "attempt": 0})
-        sent = after or 0
+            yield Told(Record(0, run.created_at, "state", {"status": "queued", "attempt": 0}), "0")
+        place = after or Place()
         with self._hub.watch(run.id) as watch:
             while True:
                 # A short unit for each look: a stream may stay open for days.
-                seen, records = self._look(run.id, sent)
-                yield from records
-                sent = records[-1].number if records else sent
+                seen, told, place = self._look(run.id, place)
+                yield from told
                 if seen is None or seen[1] in ENDED:
                     yield End(seen[1] if seen else None)
                     return
-                if (yield from _until_changed(watch, seen)) == "stopping":
+                if (yield from _until_changed(watch, seen, in_parts=bool(place.waits_for))) == "stopping":
                     return
 
-    def _look(self, run_id: str, sent: int) -> tuple[State | None, list[Record]]:
-        """The run's state and what was recorded after `sent`; state None when the run is gone.
+    def _look(self, run_id: str, place: Place) -> tuple[State | None, list[Told], Place]:
+        """The run's state, what was recorded after `place`, and the place after that; state None when the run is gone.
 
         While the database is away the state is one that no run has, so that the reader asks again soon.
         """
+        ahead = place.copied()
         try:
             with self._units(read_only=True) as unit:
                 run = unit.runs.get(run_id)
-                return (run.journal_length, run.status), unit.runs.journal(run_id, after=sent)
+                return (run.journal_length, run.status), told_since(unit.runs, run_id, ahead), ahead
         except NotFound:
-            return None, []
+            return None, [], place
         except Unavailable:
-            return AWAY, []
+            return AWAY, [], place
 
     def _run(self, run_id: str, caller: Caller | None = None) -> Run:
         """The run; those who look again have been let in before."""
@@ -244,11 +249,11 @@ def _lines(*journals: Sequence[Record]) -> list[Record]:
 AWAY: State = (-1, "")
 
 
-def _until_changed(watch: Watch, seen: State) -> Generator[Signal, None, str]:
-    """Heartbeats until there is something to read; its value is why it ended."""
-    quiet = TROUBLE_PAUSE_SECONDS if seen == AWAY else HEARTBEAT_SECONDS
+def _until_changed(watch: Watch, seen: State, *, in_parts: bool) -> Generator[Signal, None, str]:
+    """Heartbeats until there is something to read, or may be; its value is why it ended."""
+    quiet = TROUBLE_PAUSE_SECONDS if seen == AWAY else PARTS_SECONDS if in_parts else HEARTBEAT_SECONDS
     while (reason := watch.wait(seen, quiet)) == "timeout":
         yield Heartbeat()
-        if seen == AWAY:
+        if seen == AWAY or in_parts:
             break
     return reason

@@ -176,6 +176,18 @@ def _template_failed(error: TemplateError, step: Step) -> Failed:
     )
 
 
+class Pending:
+    """There is nothing to take up yet."""
+
+
+def commits_itself(step: Step, tools: Tools) -> bool:
+    """Whether a commit comes right before this step's call anyway: it holds the end of the last one as well."""
+    try:
+        return not (step.branches or step.foreach) and not tools.get(step.uses).pure
+    except NotFound:
+        return False
+
+
 class LogLines:
     """Collects the log lines of one step, bounded in number and length."""
 
@@ -188,15 +200,15 @@ class LogLines:
         self._add = add
         self._left = self.LIMIT
 
-    def bound(self, step_id: str) -> Callable[[str, str], None]:
-        """The `log` of a tool call."""
+    def bound(self, step_id: str, place: Mapping[str, Any]) -> Callable[[str, str], None]:
+        """The `log` of a tool call; `place` is what its lines say besides."""
 
         def log(level: str, message: str) -> None:
             self._left -= 1
             if self._left > 0:
-                self._add("log", {"level": level, "message": message[: self.LENGTH], "step_id": step_id})
+                self._add("log", {"level": level, "message": message[: self.LENGTH], "step_id": step_id, **place})
             elif self._left == 0:
                 text = t("More than {limit} lines: the rest is left out", limit=self.LIMIT)
-                self._add("log", {"level": "warning", "message": text, "step_id": step_id})
+                self._add("log", {"level": "warning", "message": text, "step_id": step_id, **place})
 
         return log

@@ -163,10 +163,18 @@ class WebhookSending:
             after = judged(before, attempt, self._patience)
             if after != before:
                 unit.webhooks.save(after)
+            given_up = 0
             if before.enabled and not after.enabled:
-                unit.webhooks.give_up(after.id, now)
+                given_up = unit.webhooks.give_up(after.id, now)
                 unit.audit.add(entry(now, SYSTEM, DISABLED, after.id, Difference(after={"why": after.trouble})))
                 telling.tell(DISABLED, {"webhook_id": after.id, "why": after.trouble, "failures": after.failures})
         if before.enabled and not after.enabled:
-            emit("webhook.disabled", webhook=after.id, why=after.trouble)
-        emit("webhook.sent", webhook=claimed.webhook_id, delivery=claimed.id, status=attempt.status_code)
+            emit("webhook.disabled", webhook=after.id, why=after.trouble, given_up=given_up)
+        emit(
+            "webhook.sent",
+            webhook=claimed.webhook_id,
+            delivery=claimed.id,
+            status=attempt.status_code,
+            outcome="retried" if outcome.status == "pending" else outcome.status,
+            seconds=attempt.ms / 1000,
+        )

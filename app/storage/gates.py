@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 from zlib import crc32
 
 from app.domain.execution import Settlement
@@ -24,6 +24,8 @@ BACK_IN_LINE: Final = f"CASE gate WHEN 4 THEN {FAR} ELSE 0 END, gate = CASE gate
 """What follows `rank = …` where a run that waited goes on: having given its key up, it needs it again."""
 BATCH: Final = 200
 """Rows looked at in one go by whoever mends lines."""
+AT_ONCE: Final = 50
+"""Runs of one line that are let through by one statement."""
 _CLASS = {"task": 7_022_027, "key": 7_022_028}
 """First halves of the numbers of PostgreSQL's advisory locks; any that nothing else in the database uses."""
 
@@ -76,7 +78,8 @@ class Gates:
     def settled(self, settlements: Sequence[Settlement], accepted: Collection[str]) -> None:
         """Runs have left their workers' hands: they hold their keys no longer, unless parts of them go on."""
         stood = [one for one in settlements if one.run.id in accepted]
-        self.put_back([one.run.id for one in stood if one.run.concurrency_key and not _in_parts(one)])
+        gone_on = [one for one in stood if one.run.concurrency_key and one.status not in ENDED]
+        self.put_back([one.run.id for one in gone_on if not _in_parts(one)])
         for one in stood:
             ended = one.run.in_line and one.status in ENDED
             self.touched(one.run.task_id if ended else None, one.run.concurrency_key)
@@ -146,23 +149,22 @@ class Gates:
         return " FOR UPDATE SKIP LOCKED" if self._sql.postgresql else ""
 
     def _one_by_one(self, keys: Sequence[str]) -> int:
-        opened = 0
-        for key in keys:
-            ((held,),) = self._sql.run(
-                f"SELECT COUNT(*) FROM runs WHERE concurrency_key = ? AND {HOLDING.text}", (key,)
-            )
-            while (first := self._first_of(key)) is not None and held < first[1]:
-                self._sql.run(f"UPDATE runs SET gate = 0, rank = rank - {FAR} WHERE id = ?", (first[0],))
-                held, opened = held + 1, opened + 1
-        return opened
+        return sum(self._through_key(key) for key in keys)
 
-    def _first_of(self, key: str) -> Sequence[Any] | None:
-        rows = self._sql.run(
-            f"SELECT id, concurrency_limit FROM runs WHERE concurrency_key = ? AND {IN_KEY_LINE.text}"
-            " ORDER BY rank, id LIMIT 1",
-            (key,),
-        )
-        return rows[0] if rows else None
+    def _through_key(self, key: str) -> int:
+        opened, held = 0, None
+        while line := self._sql.run(_FIRST_OF_KEY, (key, AT_ONCE)):
+            if held is None:
+                ((held,),) = self._sql.run(_HOLDERS_OF_KEY, (key,))
+            before = held + opened
+            # Each goes by its own limit, and who stands first is not passed: up to the first that has no room.
+            room = next((place for place, (_, limit) in enumerate(line) if before + place >= limit), len(line))
+            if fits := [run_id for run_id, _ in line[:room]]:
+                self._sql.run(f"UPDATE runs SET gate = 0, rank = rank - {FAR} WHERE id IN ({marks(fits)})", fits)
+            opened += len(fits)
+            if len(fits) < AT_ONCE:
+                break
+        return opened
 
     def _together(self, keys: Sequence[str]) -> int:
         opened = 0
@@ -209,6 +211,11 @@ def _in_parts(one: Settlement) -> bool:
     """Whether the run's work goes on in its parts."""
     return one.parking is not None and one.parking.wait.kind == "parts"
 
+
+_FIRST_OF_KEY = (
+    f"SELECT id, concurrency_limit FROM runs WHERE concurrency_key = ? AND {IN_KEY_LINE.text} ORDER BY rank, id LIMIT ?"
+)
+_HOLDERS_OF_KEY = f"SELECT COUNT(*) FROM runs WHERE concurrency_key = ? AND {HOLDING.text}"
 
 # Who stands first in each line goes through as long as there is room by their own limit.
 _TOGETHER = f"""WITH room AS (

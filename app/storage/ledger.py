@@ -215,16 +215,17 @@ class SqlRunLedger(ABC):
             )
             return list(unpack(cursor.fetchall(), 0))
 
-    def parts(self, run_id: str) -> list[PartEnd]:
-        """The parts of a run with their journals, in the order in which they were made."""
+    def parts(self, run_id: str, ids: Sequence[str] = ()) -> list[PartEnd]:
+        """The parts of a run, or those of them, with their journals, in the order in which they were made."""
+        these = f" AND runs.id IN ({', '.join('?' * len(ids))})" if ids else ""
         with self._transaction(write=False) as cursor:
             cursor.execute(
                 self._sql(
                     "SELECT runs.id, part, status, error, first, records FROM runs"
                     " LEFT JOIN run_journal ON run_journal.run_id = runs.id"
-                    " WHERE parent_run_id = ? AND part IS NOT NULL ORDER BY runs.id, first"
+                    f" WHERE parent_run_id = ? AND part IS NOT NULL{these} ORDER BY runs.id, first"
                 ),
-                (run_id,),
+                (run_id, *ids),
             )
             rows = cursor.fetchall()
         by_part = [list(group) for _, group in groupby(rows, key=lambda row: row[0])]

@@ -16,6 +16,7 @@ from app.storage.inserts import insert_into
 from app.storage.tables import OPEN
 from app.storage.tables_incidents import OPEN_INCIDENTS, incidents
 from app.storage.tables_metrics import metric_reports, metric_totals
+from app.storage.tables_webhooks import PENDING, webhook_deliveries, webhooks
 
 
 @cache
@@ -46,6 +47,11 @@ _depth = {
     for name, now in _NOW.items()
 }
 _open_incidents = select(func.count()).select_from(incidents).where(OPEN_INCIDENTS)
+# As written, not bound: only so does SQLite see that the partial index answers it.
+_webhooks_waiting = select(func.count()).select_from(webhook_deliveries).where(text(PENDING))
+_webhooks_disabled = (
+    select(func.count()).select_from(webhooks).where(~webhooks.c.enabled, webhooks.c.trouble.is_not(None))
+)
 _totals = select(metric_totals.c.name, metric_totals.c.labels, metric_totals.c.value)
 
 
@@ -76,16 +82,22 @@ class SqlMetricStore:
         """Delete the reports that expired longer ago than that."""
         return self._connection.execute(_purge[self._dialect], {"age": _micros(seconds)}).rowcount
 
+    def reports(self) -> list[Report]:
+        """What processes have said of themselves."""
+        rows = self._connection.execute(_reports[self._dialect])
+        return [Report(process=name, gauges=_gauges(said), alive=bool(alive)) for name, said, alive in rows]
+
     def read(self) -> Measured:
         """Everything; the depth of the queue is counted."""
         totals = _read(self._connection.execute(_totals))
-        late = self._connection.execute(_open_incidents).scalar_one()
-        return Measured(totals=totals, reports=self.reports(), queue_depth=self.queue_depth(), incidents_open=late)
-
-    def reports(self) -> list[Report]:
-        """What each process has said last."""
-        rows = self._connection.execute(_reports[self._dialect])
-        return [Report(process=name, gauges=_gauges(said), alive=bool(alive)) for name, said, alive in rows]
+        return Measured(
+            totals=totals,
+            reports=self.reports(),
+            queue_depth=self.queue_depth(),
+            incidents_open=self._connection.execute(_open_incidents).scalar_one(),
+            webhooks_waiting=self._connection.execute(_webhooks_waiting).scalar_one(),
+            webhooks_disabled=self._connection.execute(_webhooks_disabled).scalar_one(),
+        )
 
     def queue_depth(self) -> int:
         """How many runs could start now and have not."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
@@ -204,6 +204,11 @@ class SqlRunStore:
             if has_parts(records):
                 found.extend(self.parts(part_id))
         return found
+
+    def part_lengths(self, ids: Sequence[str]) -> dict[str, tuple[Mapping[str, Any], int]]:
+        """Of these parts of runs, those there are: which piece of the work each is, and how long its journal."""
+        query = select(runs.c.id, runs.c.part, runs.c.journal_length).where(runs.c.id.in_(ids), ~_WHOLE_RUN)
+        return {part_id: (part, length) for part_id, part, length in self._connection.execute(query)}
 
     def changes(self, run_ids: Collection[str]) -> dict[str, tuple[int, str]]:
         """Length of the journal and status, by id."""

@@ -9,6 +9,7 @@ from sqlalchemy.engine import Connection
 
 from app.domain.clock import to_micros
 from app.domain.json_text import to_json
+from app.storage.engines import driver_errors
 
 NOW = {True: "(extract(epoch from clock_timestamp()) * 1000000)::bigint", False: "now_us()"}
 """Whether it is PostgreSQL -> the database's clock, in microseconds since 1970."""
@@ -41,7 +42,13 @@ class ConnectionStatements:
         self.postgresql = connection.dialect.name == "postgresql"
 
     def run(self, sql: str, values: Sequence[Any] = ()) -> Sequence[Sequence[Any]]:
-        """Execute one statement."""
+        """Execute one statement.
+
+        On SQLite straight by the driver: what SQLAlchemy does around a statement takes longer than the statement.
+        """
+        if not self.postgresql:
+            with driver_errors(self._connection.engine):
+                return CursorStatements(self._connection.connection.cursor(), postgresql=False).run(sql, values)
         result = self._connection.exec_driver_sql(_marked(sql, self.postgresql), tuple(values))
         return result.all() if result.returns_rows else ()
 

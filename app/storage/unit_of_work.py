@@ -30,6 +30,7 @@ from app.storage.mcp import SqlMcpStore
 from app.storage.metrics import SqlMetricStore
 from app.storage.runs import SqlRunStore
 from app.storage.secrets import SqlSecretStore
+from app.storage.standings import SqlStandingStore
 from app.storage.statements import ConnectionStatements
 from app.storage.tasks import SqlTaskStore
 from app.storage.tool_turns import SqlTurnStore
@@ -54,6 +55,11 @@ class SqlUnitOfWork:
     def dedupe(self) -> SqlDedupeStore:
         """Keys under which runs were accepted."""
         return SqlDedupeStore(ConnectionStatements(self._connection))
+
+    @property
+    def standings(self) -> SqlStandingStore:
+        """Where queued runs stand."""
+        return SqlStandingStore(ConnectionStatements(self._connection))
 
     @property
     def debounces(self) -> SqlDebounceStore:

@@ -145,12 +145,11 @@ class SqlWebhookStore:
         values = {"status": "pending", "tries": 0, "next_at": now, "finished_at": None}
         self._connection.execute(update(webhook_deliveries).where(_to.id == delivery_id).values(values))
 
-    def give_up(self, webhook_id: str, now: datetime) -> None:
-        """End what is still pending."""
+    def give_up(self, webhook_id: str, now: datetime) -> int:
+        """End what is still pending; how many that were."""
         values = {"status": "failed", "next_at": None, "finished_at": now}
-        self._connection.execute(
-            update(webhook_deliveries).where(_to.webhook_id == webhook_id, text(PENDING)).values(values)
-        )
+        ended = update(webhook_deliveries).where(_to.webhook_id == webhook_id, text(PENDING)).values(values)
+        return self._connection.execute(ended).rowcount
 
     def purge(self, before: datetime, limit: int) -> int:
         """Delete finished deliveries that were made before then, `limit` at most; how many."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine
-from sqlalchemy.event import listen, remove
 
 from app.domain.clock import SystemClock
 from app.domain.events import MAX_DEPTH, Draft, StoredEvent, TopicPattern, position_of
@@ -18,7 +18,9 @@ from app.services.events import EventService
 from app.services.lifecycle import Herald
 from app.services.publishing import Publisher, Triggers
 from app.storage.events import SqlEventStore
+from app.storage.gates import Gates
 from app.storage.ledger import SqlRunLedger
+from app.storage.statements import ConnectionStatements
 from app.storage.unit_of_work import SqlUnitsOfWork
 from ordinaut import Caller
 from tests.fakes.rows import a_task, stored
@@ -218,6 +220,20 @@ def test_a_trigger_of_another_process_is_known_at_once(units: SqlUnitsOfWork, ev
     assert events.publish("shop.a", {}, source="t").triggered == ()
 
 
+class Heard:
+    """Statements that are remembered."""
+
+    def __init__(self, statements: ConnectionStatements) -> None:
+        self.heard: list[str] = []
+        self.postgresql = statements.postgresql
+        self.many = statements.many
+        self._run = statements.run
+
+    def run(self, sql: str, values: Sequence[Any] = ()) -> Sequence[Sequence[Any]]:
+        self.heard.append(sql)
+        return self._run(sql, values)
+
+
 def test_triggers_are_found_without_going_through_all_active_tasks(engine: Engine, units: SqlUnitsOfWork) -> None:
     with units() as unit:
         for _ in range(300):
@@ -225,15 +241,12 @@ def test_triggers_are_found_without_going_through_all_active_tasks(engine: Engin
     task = on_event(units)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("ANALYZE")
-    asked: list[str] = []
-    hear = lambda _connection, _cursor, statement, *_: asked.append(statement)  # noqa: E731
-    listen(engine, "before_cursor_execute", hear)
-    with units(read_only=True) as unit:
-        assert [row.task_id for row in unit.events.triggers()] == [task.id]
-    remove(engine, "before_cursor_execute", hear)
     explain = "EXPLAIN" if engine.dialect.name == "postgresql" else "EXPLAIN QUERY PLAN"
     with engine.connect() as connection:
-        plan = connection.exec_driver_sql(f"{explain} {asked[-1]}").all()
+        statements = Heard(ConnectionStatements(connection))
+        found = SqlEventStore(statements, Gates(statements)).triggers()
+        plan = connection.exec_driver_sql(f"{explain} {statements.heard[-1]}").all()
+    assert [row.task_id for row in found] == [task.id]
     assert "ix_tasks_triggers" in str(plan)
 
 

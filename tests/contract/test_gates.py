@@ -17,12 +17,12 @@ from app.domain.tasks import Task
 from app.domain.waits import Parking, Resolution, Sleep, Until
 from app.services.gates import Gatekeeper
 from app.services.lifecycle import Herald
-from app.storage.gates import FAR
+from app.storage.gates import AT_ONCE, FAR
 from app.storage.ledger import SqlRunLedger
 from app.storage.unit_of_work import SqlUnitsOfWork
 from tests.contract.conftest import make_ledger
 from tests.fakes.pipelines import get
-from tests.fakes.rows import a_task, queued, stored
+from tests.fakes.rows import a_run, a_task, queued, stored
 
 AT_WORK = "SELECT concurrency_key, COUNT(*) FROM runs WHERE status = 'running' GROUP BY concurrency_key"
 LINE = (1, "state", {"status": "succeeded"})
@@ -292,3 +292,20 @@ def test_old_runs_in_line_stay_ahead_of_new_ones(units: SqlUnitsOfWork, ledger: 
     (old,) = queued(units, task, concurrency_key="api", priority=9, scheduled_for=now - timedelta(minutes=9))
     queued(units, task, concurrency_key="api", priority=1)
     assert ids(claims(ledger, ended(holder))) == [old]
+
+
+def test_a_long_line_is_let_through_up_to_the_first_without_room(
+    units: SqlUnitsOfWork, ledger: SqlRunLedger, task: Task
+) -> None:
+    """More than are let through at once: nobody passes the one in front, whose limit is lower."""
+    wide = queued(units, task, AT_ONCE + 20, concurrency_key="api", concurrency_limit=1000)
+    first = claims(ledger, want=1000)
+    assert ids(first) == list(wide)
+    with units() as unit:
+        limits = [1000] * (AT_ONCE + 5) + [3] + [1000] * 5
+        runs = [a_run(task, concurrency_key="api", concurrency_limit=limit) for limit in limits]
+        unit.runs.add(runs, datetime.now(UTC))
+    second = claims(ledger, want=1000)
+    assert ids(second) == [run.id for run in runs[: AT_ONCE + 5]]
+    assert claims(ledger, *(ended(run) for run in (*first, *second[:-2])), want=0) == []
+    assert ids(claims(ledger, want=1000)) == [run.id for run in runs[AT_ONCE + 5 :]]

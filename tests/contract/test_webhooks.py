@@ -13,6 +13,7 @@ import pytest
 from app.domain.access import LOCAL
 from app.domain.errors import NotFound
 from app.domain.events import Draft
+from app.domain.metrics import WEBHOOK_DELIVERIES, WEBHOOK_DURATION
 from app.domain.webhooks import Attempt, Webhook, WebhookDelivery
 from app.services.lifecycle import Herald
 from app.services.publishing import Publisher, Triggers
@@ -23,6 +24,7 @@ from app.services.webhook_upkeep import WebhookUpkeep
 from app.services.webhooks import WebhookService
 from app.storage.unit_of_work import SqlUnitsOfWork
 from ordinaut import Caller
+from tests.fakes.metrics import MemoryMetrics, metrics_of
 
 NOW = datetime(2026, 11, 24, 8, 30, tzinfo=UTC)
 
@@ -280,3 +282,49 @@ def test_with_a_webhook_everything_of_it_goes(world: World) -> None:
     with world.units(read_only=True) as unit:
         assert not unit.signing_secrets.of(shop.id, NOW)
         assert unit.webhooks.attempts([claimed.id]) == {claimed.id: []}
+
+
+def test_what_waits_and_what_was_switched_off_is_counted(world: World) -> None:
+    def counted() -> tuple[int, int]:
+        with world.units(read_only=True) as unit:
+            measured = unit.metrics.read()
+        return measured.webhooks_waiting, measured.webhooks_disabled
+
+    shop, stock, own = world.webhook(), world.webhook("stock.**"), world.webhook()
+    world.service.change(own.id, {"enabled": False}, caller=LOCAL)
+    world.publish("shop.paid", "shop.paid", "stock.low")
+    world.plan()
+    assert counted() == (3, 0)
+    world.status = 410
+    world.send()
+    assert counted() == (0, 2)
+    world.service.change(stock.id, {"enabled": True}, caller=LOCAL)
+    world.service.delete(shop.id, caller=LOCAL)
+    assert counted() == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("status", "outcomes", "sums"),
+    [
+        (200, {"delivered": 3}, 0.009),
+        (500, {"retried": 3}, 0.009),
+        # The first is told that the receiver is gone; with its webhook the other two are given up.
+        (410, {"failed": 3}, 0.003),
+    ],
+)
+def test_attempts_are_counted_by_what_came_of_them(
+    world: World, status: int, outcomes: dict[str, int], sums: float
+) -> None:
+    store = MemoryMetrics()
+    metrics = metrics_of(store, "beat")
+    metrics.listen()
+    world.webhook()
+    world.publish(*["shop.paid"] * 3)
+    world.plan()
+    world.status = status
+    world.send()
+    metrics.hush()
+    metrics.flush()
+    name = WEBHOOK_DELIVERIES.name
+    assert {labels[0][1]: value for (sample, labels), value in store.sums.items() if sample == name} == outcomes
+    assert store.sums[f"{WEBHOOK_DURATION.name}_sum", ()] == pytest.approx(sums)

@@ -17,6 +17,7 @@ from app.http.api import Answer, api
 from app.schemas.fields import Body, Moment, Query, QueryMoment
 from app.services.catalog import Services
 from app.services.health import Check, HealthService
+from app.services.holds import HoldService
 from app.services.idempotency import IdempotencyService
 from app.services.runs import Hub, RunService
 from tests.fakes.extensions import no_extensions
@@ -87,6 +88,7 @@ def make_app(world: World | None = None) -> Flask:
         agenda=nobody,
         processes=nobody,
         idempotency=IdempotencyService(units=MemoryKeyUnits(), clock=clock),
+        holds=HoldService(units=cast(Any, world.runs), clock=clock),
         reruns=nobody,
         bulk=nobody,
         approvals=nobody,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any, Literal, cast
 
 from app.domain.errors import NotFound, Unavailable
+from app.domain.holds import Standing
 from app.domain.paging import Page
 from app.domain.runs import Record, Run, RunFilter, RunStats, RunStatus
 from app.services.runs import State
@@ -118,6 +119,11 @@ class FakeRuns:
     def parts(self, run_id: str) -> list[list[Record]]:
         return []
 
+    def part_lengths(self, ids: Sequence[str]) -> dict[str, tuple[Mapping[str, Any], int]]:
+        """See RunStore."""
+        parts = {run_id: self.rows[run_id] for run_id in ids if run_id in self.rows}
+        return {run_id: (row.part or {}, row.journal_length) for run_id, row in parts.items()}
+
     def cancel_queued(self, run_id: str, now: datetime) -> bool:
         """See RunStore."""
         if self.rows[run_id].status not in {"queued", "waiting"}:
@@ -162,10 +168,19 @@ class _Unit:
         self.waits = MemoryWaitStore(Rows())
         self.events = MemoryEventStore(cast(Any, self), Rows())
         self.audit = MemoryAuditStore(AccessRows())
+        self.standings = NoStandings()
         self._after = after
 
     def after_commit(self, action: Callable[[], None]) -> None:
         self._after.append(action)
+
+
+class NoStandings:
+    """Lines in which nobody stands."""
+
+    def of(self, run_id: str) -> Standing | None:
+        """See StandingStore."""
+        return None
 
 
 class ScriptedHub:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -232,6 +232,9 @@ class MemoryRunStore:
 
     def parts(self, run_id: str) -> list[list[Record]]:
         return []
+
+    def part_lengths(self, ids: Sequence[str]) -> dict[str, tuple[Mapping[str, Any], int]]:
+        return {}
 
     def cancel_queued(self, run_id: str, now: datetime) -> bool:
         run = self._rows.runs.get(run_id)

@@ -65,6 +65,24 @@ def test_a_list_survives_killed_workers_without_repeating_finished_items(stack: 
     assert sum(items.values()) - count <= 3 * 2
 
 
+def test_branches_for_each_item_survive_killed_workers(stack: Stack, target: Target) -> None:
+    count = 12
+    branches = [[step(target, f"slow_{n}", "/slow/0.05"), step(target, f"end_{n}", "/ok")] for n in range(2)]
+    ways = {"id": "ways", "foreach": list(range(count)), "max_parallel": 2, "parallel": branches}
+    stack.start("worker-2").ready()
+    run_id = stack.start_run([ways, step(target, "last", "/ok")], max_retries=10)
+    for kills in range(1, 4):
+        wait_for(lambda n=kills * 8: len(target.calls(run_id)) >= n, seconds=PATIENCE, what="branches to be run")  # type: ignore[misc]
+        name = "worker" if kills % 2 else "worker-2"
+        stack.kill(name)
+        stack.restart(name)
+    run = stack.ended(run_id, seconds=2 * PATIENCE)
+    assert (run["status"], [len(one) for one in run["steps"][0]["output"]]) == ("succeeded", [2] * count)
+    calls = Counter(call.key for call in target.calls(run_id) if ":ways[" in call.key)
+    assert len(calls) == count * 4
+    assert sum(calls.values()) - count * 4 <= 3 * 2
+
+
 def test_branches_go_on_elsewhere_when_their_worker_dies(stack: Stack, target: Target) -> None:
     stack.start("worker-2").ready()
     branches = [[step(target, f"hold_{n}", "/hold"), step(target, f"end_{n}", "/ok")] for n in range(2)]

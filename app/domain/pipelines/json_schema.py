@@ -137,7 +137,7 @@ def _spread() -> dict[str, Any]:
     return {
         "foreach": {
             "anyOf": [dict(_TEMPLATE), {"type": "array"}],
-            "description": "A list: the step is done for each item, which `with` has as item and index.",
+            "description": "A list: the step, or what is in `parallel`, is done for each item, seen as item and index.",
         },
         "max_parallel": {
             "type": "integer",

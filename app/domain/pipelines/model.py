@@ -18,7 +18,7 @@ ON_ERROR: Final[tuple[OnError, ...]] = ("fail", "continue")
 ON_UNKNOWN: Final[tuple[OnUnknown, ...]] = ("retry", "fail", "ask")
 SCOPE_NAMES: Final = ("params", "steps", "now", "task", "run", "event")
 ITEM_NAMES: Final = ("item", "index")
-"""Roots that only the arguments of a step with `foreach` have."""
+"""Roots that only the arguments of a step with `foreach`, and the steps in its branches, have."""
 PARALLEL: Final = "parallel"
 """What a step with branches uses, in place of a tool."""
 SECRETS: Final = "secrets"
@@ -61,7 +61,8 @@ class Step:
         on_unknown: What is done about a call in which its worker was lost; None leaves that to the tool, see `unknown`.
         foreach: Renders to the list of items for each of which the step is done; None does it once.
         max_parallel: So many items at once.
-        branches: Steps in order, each list beside the others; all end before the next step.
+        branches: Steps in order, each list beside the others; all end before the next step. With `foreach` they are run
+            for each item.
     """
 
     id: str

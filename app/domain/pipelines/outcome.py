@@ -10,6 +10,7 @@ from app.domain.pipelines.model import Step
 from app.domain.pipelines.plan import Plan
 from app.domain.pipelines.retry import backoff_delay, may_retry
 from app.domain.runs import RunError
+from app.domain.texts import t
 from app.domain.waits import Wait
 
 
@@ -96,3 +97,15 @@ def after_failure(failed: Failed, *, step: Step, plan: Plan, tries: Tries, rando
         delay = backoff_delay(plan.backoff_strategy, plan.backoff_seconds, tries.run, random=random)
         return TryRunAgain(max(delay, failed.retry_after))
     return GiveUp()
+
+
+def step_timed_out(step: Step) -> Failed:
+    """A call that took longer than its step allows."""
+    message = t("Step {step} did not end within {seconds} s", step=step.id, seconds=f"{step.timeout_seconds:g}")
+    return Failed(RunError(type="timeout", message=message, step_id=step.id))
+
+
+def run_timed_out(seconds: int, step: Step | None) -> RunError:
+    """A run that took longer than its task allows."""
+    message = t("The run did not end within {seconds} s", seconds=seconds)
+    return RunError(type="run_timeout", message=message, step_id=step.id if step else None)

@@ -26,6 +26,7 @@ class Progress:
         failures: Failed attempts within the run's present attempt.
         items: The list that a step goes through, by its id.
         results: Outputs of the items that are done, by step id and index.
+        parts: Ids of the runs in which the work of a step, or of one item of it, goes on.
         began: When the present attempt of a step that waits began, as the journal has it.
         resumed: What came of a step's waiting.
         unknown: Calls that began and whose end the journal does not know.
@@ -43,6 +44,7 @@ class Progress:
         "items",
         "last_output",
         "outputs",
+        "parts",
         "results",
         "resumed",
         "sent_away",
@@ -56,6 +58,7 @@ class Progress:
         self.failures: dict[str, int] = {}
         self.items: dict[str, Sequence[Any]] = {}
         self.results: dict[str, dict[int, Any]] = {}
+        self.parts: dict[str, Sequence[str]] = {}
         self.began: dict[str, str] = {}
         self.resumed: dict[str, Resolution] = {}
         self.unknown: set[str] = set()
@@ -109,6 +112,8 @@ class Progress:
 
     def _wait(self, key: str, body: Mapping[str, Any]) -> None:
         self.began[key] = body["started_at"]
+        if "parts" in body:
+            self.parts[key] = body["parts"]
         if body.get("asks"):
             self.asked[key] = {}
 

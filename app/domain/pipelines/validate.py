@@ -169,15 +169,15 @@ def _step_problems(step: dict[str, Any], tools: ToolSchemas, place: Place) -> It
             yield Problem(f"{place.pointer}/{key}", message, rule.hint)
     yield from _retry_warnings(step, place)
     yield from _condition_problems(step.get("if"), place)
+    yield from _list_problems(step, place)
     if model.PARALLEL in step:
         yield from _branch_problems(step, place)
         return
-    yield from _list_problems(step, place)
     yield from _tool_problems(step, tools, place)
 
 
 def _branch_problems(step: dict[str, Any], place: Place) -> Iterator[Problem]:
-    for key in ("uses", "with", "foreach"):
+    for key in ("uses", "with"):
         if key in step:
             message = t("`{key}` of {step} cannot stand beside `parallel`.", key=key, step=place.label)
             yield Problem(f"{place.pointer}/{key}", message, t("Put it into a step of a branch."))
@@ -186,7 +186,7 @@ def _branch_problems(step: dict[str, Any], place: Place) -> Iterator[Problem]:
 def _list_problems(step: dict[str, Any], place: Place) -> Iterator[Problem]:
     """What is wrong with the list that a step goes through, before it is rendered."""
     if "foreach" in step:
-        plain = replace(place, roots=model.SCOPE_NAMES)
+        plain = replace(place, roots=place.outer)
         yield from _template_problems(step["foreach"], plain, f"{place.pointer}/foreach")
     elif "max_parallel" in step:
         message = t("`max_parallel` of {step} has no effect without `foreach`.", step=place.label)
@@ -213,7 +213,7 @@ def _condition_problems(condition: Any, place: Place) -> Iterator[Problem]:
             at, t("The condition of {step} is wrong: {error}", step=place.label, error=error.message), error.hint
         )
         return
-    plain = replace(place, roots=model.SCOPE_NAMES)
+    plain = replace(place, roots=place.outer)
     for reference in compiled.references:
         yield from _reference_problems(reference, at, plain)
 
@@ -317,7 +317,7 @@ def _reference_problems(reference: Reference, at: str, place: Place) -> Iterator
 
 def _root_hint(root: str, reference: Reference, place: Place) -> str:
     if root in model.ITEM_NAMES:
-        return t("Only `with` of a step with `foreach` has it.")
+        return t("Only `with` of a step with `foreach`, and the steps in its branches, have it.")
     allowed = t("Allowed: {names}.", names=", ".join(place.roots))
     if root in place.earlier:
         return t("Write steps.{root}.", root=root)
@@ -332,10 +332,20 @@ def _root_hint(root: str, reference: Reference, place: Place) -> str:
 def _which(name: str, place: Place) -> str:
     if name in place.own:
         return t("which is this step itself")
+    if _loop_of(name, place):
+        return t("which is done for each item of a list")
     return t("which runs later") if name in place.later else t("which does not exist")
 
 
+def _loop_of(name: str, place: Place) -> str | None:
+    """The step around that one whose items have its output, each one of its own; None for those inside."""
+    loop = place.looped.get(name)
+    return None if loop in place.loops else loop
+
+
 def _step_hint(name: str, place: Place) -> str:
+    if loop := _loop_of(name, place):
+        return t("The outputs of all items are in steps.{step}, once that step is done.", step=loop)
     if name in place.later or name in place.own:
         return t("Only outputs of steps further up can be read; move that step up.")
     near = get_close_matches(name, sorted(place.earlier), 1)

@@ -188,6 +188,26 @@ def test_the_stream_of_a_run_that_goes_on(api: Api) -> None:
     assert told[-1][1] == "end"
 
 
+def test_the_stream_of_a_run_that_goes_on_in_parts(api: Api) -> None:
+    say = {"id": "say", "uses": "log.write", "foreach": ["a", "b", "c"], "max_parallel": 2}
+    run_id = api.run(api.task(payload={"pipeline": [{**say, "with": {"message": "${item}"}}]}))
+    texts: list[str] = []
+    reader = Thread(target=lambda: texts.append(api.send("GET", f"/runs/{run_id}/stream").get_data(as_text=True)))
+    reader.start()
+    api.work()
+    reader.join(30)
+    told = events(texts[0])
+    lines = [(data["message"], data["item"], data["part"]) for _, event, data in told if event == "log"]
+    assert sorted(lines) == [(text, n, {"step": "say"}) for n, text in enumerate("abc")]
+    assert not [data for _, _, data in told if "parts" in data]
+    place, place_of_last = next(place for place, event, _ in told if event == "log"), told[-2][0]
+    rest = api.send("GET", f"/runs/{run_id}/stream", headers={"Last-Event-ID": place}, expect=200).get_data(
+        as_text=True
+    )
+    assert events(rest) == told[[one[0] for one in told].index(place) + 1 :] and place != place_of_last
+    api.get(f"/runs/{run_id}/stream?last_event_id=1(", expect=400)
+
+
 def test_the_stream_of_a_run_that_is_deleted(api: Api) -> None:
     task = api.task()
     run_id = api.run(task)
@@ -231,3 +251,19 @@ def test_a_run_keeps_what_it_does(api: Api) -> None:
     api.send("PATCH", f"/tasks/{task['id']}", json={"title": "Another"}, expect=200)
     assert api.get(f"/runs/{run_id}/definition") == {**kept, "latest": False}
     api.get("/runs/nowhere/definition", expect=404)
+
+
+def test_a_queued_run_says_what_holds_it_back(api: Api) -> None:
+    run_id = api.run(api.task())
+    held = api.get(f"/runs/{run_id}")["held_by"]
+    assert (held["reason"], held["until"], held["runs"], held["at_work"], held["ahead"]) == (
+        "no_worker",
+        None,
+        [],
+        0,
+        0,
+    )
+    spoken = api.get(f"/runs/{run_id}", headers={"Accept-Language": "ro"})["held_by"]["message"]
+    assert spoken.startswith("Niciun worker nu este în viață")
+    assert api.work() == 1
+    assert api.get(f"/runs/{run_id}")["held_by"] is None

@@ -65,6 +65,17 @@ def test_a_run_is_waited_for_and_its_log_read(client: Client) -> None:
     client.says("run", "cancel", done["id"], code=5)
 
 
+def test_a_queued_run_tells_what_holds_it_back(client: Client) -> None:
+    waits = [{"id": "call", "uses": "flow.wait_event", "with": {"topic": "cli.never"}}]
+    task_id = client.task(waits, overlap="queue_all")
+    first, second = (client.says("task", "run", task_id, "-q").strip() for _ in range(2))
+    lines = client.says("run", "get", second).splitlines()
+    (held,) = [line for line in lines if line.startswith("held_by")]
+    assert held.endswith("The runs of its task go one at a time, and 1 run goes before it")
+    for run_id in (second, first):
+        client.says("run", "cancel", run_id)
+
+
 def test_a_run_is_repeated(client: Client) -> None:
     task_id = client.task(GREETS, title="Fails without a name", max_retries=0)
     client.says("task", "run", task_id, "--wait", "--timeout", "60", code=1)

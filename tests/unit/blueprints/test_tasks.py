@@ -38,6 +38,7 @@ def make_client(world: TaskWorld) -> Any:
         schedules=world.schedules,
         tools=world.tool_service,
         runs=nobody,
+        holds=nobody,
         task_upserts=nobody,
         task_looks=nobody,
         agenda=nobody,

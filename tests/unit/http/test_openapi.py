@@ -10,6 +10,7 @@ from flask import Flask
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from pydantic import BaseModel
 
+from app.domain.signatures import PRESETS, Incoming, Scheme, delivery_of
 from app.http.openapi import declared_routes
 from app.schemas.runs import RunDetailOut, RunOut, RunWaitedOut
 from tests.fakes.http_app import make_app
@@ -98,3 +99,21 @@ def test_examples_are_what_would_be_answered(model: type[BaseModel]) -> None:
     schema = model.model_json_schema(mode="serialization")
     for example in schema["examples"]:
         jsonschema_rs.validate(schema, example)
+
+
+def test_a_delivery_may_be_anything_and_is_signed_in_one_of_many_ways(described: dict[str, Any]) -> None:
+    operation = described["paths"]["/hooks/{slug}"]["post"]
+    body = operation["requestBody"]
+    assert list(body["content"]) == ["application/json", "*/*"]
+    assert body["description"].endswith("4096 bytes at most.")
+    headers = {one["name"].lower() for one in operation["parameters"] if one["in"] == "header"}
+    asked: set[str] = set()
+
+    class Noted(Incoming):
+        def header(self, name: str) -> str:
+            asked.add(name)
+            return ""
+
+    for preset in PRESETS:
+        delivery_of(Scheme(preset=preset), Noted({}, b""), ["s"], 0)
+    assert headers == {name.lower() for name in asked}

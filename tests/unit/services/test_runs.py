@@ -8,8 +8,10 @@ from typing import Any, Literal, cast
 import pytest
 
 from app.domain.errors import Conflict, NotFound
-from app.domain.runs import Record, RunStatus
-from app.services.runs import HEARTBEAT_SECONDS, End, Heartbeat, RunService
+from app.domain.run_stories import parse_place
+from app.domain.runs import RunStatus
+from app.services.run_stories import Told
+from app.services.runs import HEARTBEAT_SECONDS, PARTS_SECONDS, End, Heartbeat, RunService
 from tests.fakes.access import Calling
 from tests.fakes.http_runs import FakeRuns, FixedClock, ScriptedHub, run_row
 
@@ -23,7 +25,7 @@ def service(runs: FakeRuns, *scenes: Scene) -> Any:
 
 def told(signals: Any) -> list[Any]:
     """Records by number, other signals as they are."""
-    return [signal.number if isinstance(signal, Record) else signal for signal in signals]
+    return [signal.record.number if isinstance(signal, Told) else signal for signal in signals]
 
 
 class TestCancel:
@@ -99,7 +101,7 @@ class TestStream:
     def test_it_begins_with_a_queued_state_and_ends_with_an_end(self) -> None:
         signals = list(service(self.ended()).stream("r1", after=None))
         assert told(signals) == [0, 1, 2, 3, End("succeeded")]
-        assert cast(Record, signals[0]).body == {"status": "queued", "attempt": 0}
+        assert cast(Told, signals[0]).record.body == {"status": "queued", "attempt": 0}
 
     @pytest.mark.parametrize(
         ("after", "expected"),
@@ -112,7 +114,7 @@ class TestStream:
         ],
     )
     def test_it_resumes_after_any_record(self, after: int, expected: list[Any]) -> None:
-        assert told(service(self.ended()).stream("r1", after=after)) == expected
+        assert told(service(self.ended()).stream("r1", after=parse_place(str(after)))) == expected
 
     def test_it_follows_a_run_and_beats_while_nothing_happens(self) -> None:
         runs = FakeRuns(run_row())
@@ -126,6 +128,24 @@ class TestStream:
         assert told(watched.stream("r1", after=None)) == [0, Heartbeat(), Heartbeat(), 1, End("canceled")]
         assert hub.waits[0] == ((0, "queued"), HEARTBEAT_SECONDS)
         assert HEARTBEAT_SECONDS < 15
+
+    def test_it_looks_at_parts_though_their_run_stands_still(self) -> None:
+        runs = FakeRuns(run_row(), run_row("p1", part={"step": "both", "branch": 0}))
+        runs.write("r1", "step", id="both", status="waiting", parts=["p1"])
+        runs.write("r1", "state", status="waiting", reason="parts")
+
+        def goes_on() -> Literal["timeout"]:
+            runs.write("p1", "state", status="running")
+            runs.write("p1", "log", level="info", message="hello", step_id="a")
+            return "timeout"
+
+        hub = ScriptedHub(goes_on)
+        watched = Calling(RunService(units=cast(Any, runs), clock=FixedClock(), hub=hub))
+        signals = [one for one in watched.stream("r1", after=None) if isinstance(one, Told)]
+        assert [(one.place, one.part) for one in signals] == [
+            ("0", None), ("1", None), ("2", None), ("2(2)", {"step": "both", "branch": 0}),
+        ]  # fmt: skip
+        assert hub.waits[0][1] == PARTS_SECONDS
 
     def test_it_stops_without_an_end_when_the_process_does(self) -> None:
         assert told(service(FakeRuns(run_row())).stream("r1", after=None)) == [0]

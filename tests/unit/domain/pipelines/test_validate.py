@@ -11,6 +11,7 @@ from app.domain.pipelines.validate import Report, validate_pipeline
 from tests.unit.domain.pipelines.tools import FewTools
 
 SET = {"uses": "data.set", "with": {"value": 1}}
+EACH_WAY = {"id": "ways", "foreach": [1, 2], "parallel": [[{**SET, "id": "a"}], [SET]]}
 
 
 def validate(document: Any, params: dict[str, Any] | None = None) -> Report:
@@ -41,7 +42,11 @@ def deep(levels: int) -> Any:
         ([{"parallel": []}], "/0/parallel", "branches"),
         ([{"parallel": [[]]}], "/0/parallel", "branches"),
         ([{"uses": "data.set", "parallel": [[SET]]}], "/0/uses", "beside"),
-        ([{"parallel": [[SET]], "foreach": [1]}], "/0/foreach", "beside"),
+        ([{"parallel": [[SET]], "with": {}}], "/0/with", "beside"),
+        ([{"parallel": [[SET]], "foreach": "x"}], "/0/foreach", "a list or a template"),
+        ([{"parallel": [[SET]], "foreach": [1], "if": "item"}], "/0/if", "`item`"),
+        ([{"parallel": [[{**SET, "if": "item"}]]}], "/0/parallel/0/0/if", "`item`"),
+        ([EACH_WAY, {**SET, "if": "steps.a"}], "/1/if", "done for each item of a list"),
         ([{"parallel": [[3]]}], "/0/parallel/0/0", "Step 1.1.1"),
         ([{"parallel": [[{**SET, "id": "a"}], [{**SET, "id": "a"}]]}], "/0/parallel/1/0/id", "step 1.1.1"),
         ([{"parallel": [[{**SET, "id": "a"}], [{**SET, "if": "steps.a"}]]}], "/0/parallel/1/0/if", "`a`"),
@@ -96,6 +101,10 @@ def test_one_error(document: Any, pointer: str, words: str) -> None:
         [{**SET, "id": "a-b", "save_as": "c"}, {**SET, "with": {"value": "${steps.a-b} ${steps.c.d[0]}"}}],
         [SET, {**SET, "if": "steps.step_1 > 0"}],  # default ids can be referred to
         [{**SET, "id": "same", "save_as": "same"}],
+        [EACH_WAY, {**SET, "if": "steps.ways"}],
+        [{"foreach": [1], "parallel": [[{**SET, "id": "a", "if": "item"}, {**SET, "if": "index > 0 && steps.a"}]]}],
+        [{"foreach": [[1]], "parallel": [[{**SET, "foreach": "${item}", "if": "index"}]]}],
+        [{"foreach": [1], "parallel": [[{"id": "b", "parallel": [[{**SET, "id": "a"}]]}, {**SET, "if": "steps.a"}]]}],
         [{**SET, "if": False, "timeout_seconds": 0.5, "max_retries": 10, "retry_on": []}],
         [{**SET, "with": {"value": "$${not a template"}}],
         [{"uses": "http.request", "with": {"url": "${params.u}", "expect_status": ["${params.s}"]}}],

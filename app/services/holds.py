@@ -1,0 +1,101 @@
+"""Why a queued run has not started, in words and with the facts behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from app.domain.access import owner_filter
+from app.domain.clock import Clock, rfc3339
+from app.domain.holds import Held, HoldUnits, Reason, Standing
+from app.domain.metrics import WORKERS
+from app.domain.pipelines.progress import SENT_AWAY
+from app.domain.runs import Record, Run
+from app.domain.texts import Text, t, tn
+from app.services.gauges import combined
+from ordinaut import Caller
+
+_RETRIES = ("step_retry", "run_retry")
+_UNTIL: dict[Reason, Text] = {
+    "not_due": t("It is to start at {moment}"),
+    "retry": t("Its last try failed; the next one begins at {moment}"),
+    "tool_limit": t("A tool that it calls is at its limit; it looks again at {moment}"),
+}
+
+
+class HoldService:
+    """Looks at lines and at workers; changes nothing."""
+
+    def __init__(self, *, units: HoldUnits, clock: Clock) -> None:
+        self._units = units
+        self._clock = clock
+
+    def of(self, run: Run, *, caller: Caller) -> Held | None:
+        """What holds the run back, most decisive first; None when it does not stand in the queue.
+
+        Args:
+            run: One that the caller may see.
+            caller: Is told the ids of the runs before it that are theirs to see, and the number of all.
+        """
+        # One that is to be cancelled waits for nobody: beat ends it.
+        if run.status != "queued" or run.cancel_requested_at is not None:
+            return None
+        with self._units(read_only=True) as unit:
+            standing = unit.standings.of(run.id)
+            if standing is None:
+                return None  # a worker has taken it meanwhile
+            if standing.line is None and run.available_at > self._clock.now():
+                return _later(run.available_at, unit.runs.journal(run.id))
+            workers = combined(unit.metrics.reports()).get((WORKERS.name, ()), 0)
+        return _in_line(standing, caller) if workers else _without_workers(standing)
+
+
+def _later(moment: datetime, records: Sequence[Record]) -> Held:
+    """It stands in no line yet; its journal says what sent it back to the queue."""
+    states = [record.body.get("reason") for record in records if record.kind == "state"]
+    last = states[-1] if states else None
+    reason: Reason = "tool_limit" if last == SENT_AWAY else "retry" if last in _RETRIES else "not_due"
+    return Held(reason=reason, message=_UNTIL[reason].fill(moment=rfc3339(moment)), until=moment)
+
+
+def _without_workers(standing: Standing) -> Held:
+    message = t("No worker is alive: start one, or see why those there were have stopped")
+    return Held(reason="no_worker", message=message, ahead=standing.ahead)
+
+
+def _in_line(standing: Standing, caller: Caller) -> Held:
+    reason, message = _sentence(standing)
+    owner = owner_filter(caller)
+    return Held(
+        reason=reason,
+        message=message,
+        runs=tuple(run_id for run_id, of in standing.holders if owner in (None, of)),
+        at_work=standing.at_work,
+        ahead=standing.ahead,
+    )
+
+
+def _sentence(standing: Standing) -> tuple[Reason, Text]:
+    before = standing.at_work + standing.ahead
+    match standing.line:
+        case "task" if standing.replaces:
+            return "overlap", t("It starts once the run that it replaces has stopped")
+        case "task":
+            return "overlap", tn(
+                "The runs of its task go one at a time, and {count} run goes before it",
+                "The runs of its task go one at a time, and {count} runs go before it",
+                before,
+            )
+        case "key" if standing.at_work >= standing.limit:
+            return "concurrency", tn(
+                "Its concurrency key, {key}, lets {count} run work at a time, and one is at work",
+                "Its concurrency key, {key}, lets {count} runs work at a time, and so many are at work",
+                standing.limit,
+                key=standing.key,
+            )
+        case "key":
+            return "concurrency", t(
+                "Others stand before it in the line of its concurrency key, {key}", key=standing.key
+            )
+        case _:
+            return "worker", t("It waits for a free worker")
