@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.domain.tool_limits import Holder, Rate, SentAway, ToolLimit
+from app.storage.gates import FAR, Gates
 from app.storage.runs import PRIORITY_STEP
 from app.storage.statements import NOW, Statements
 
@@ -54,8 +55,9 @@ class _Gate:
 class SqlTurnStore:
     """See `app.domain.tool_limits.TurnStore`; made for one transaction."""
 
-    def __init__(self, statements: Statements) -> None:
+    def __init__(self, statements: Statements, gates: Gates) -> None:
         self._sql = statements
+        self._gates = gates
         self._now = NOW[statements.postgresql]
 
     def take(self, limits: Sequence[ToolLimit], holder: Holder) -> SentAway | None:
@@ -198,11 +200,15 @@ class SqlTurnStore:
             (now + CALLED_IN_US, limit.name, run_id),
         )
         step = f"{_STEP_US}::bigint" if self._sql.postgresql else str(_STEP_US)
+        # One that has given its key up stands in line for it, and is not let past those who are before it.
         rows = self._sql.run(
             f"UPDATE runs SET available_at = ?, rank = ? + (priority - 1) * {step}"
-            " WHERE id = ? AND status = 'queued' RETURNING id",
+            f" + CASE gate WHEN 0 THEN 0 ELSE {FAR} END, gate = CASE gate WHEN 3 THEN 2 ELSE gate END"
+            " WHERE id = ? AND status = 'queued' RETURNING gate, concurrency_key",
             (now, now, run_id),
         )
+        for gate, key in rows:
+            self._gates.touched(None, key if gate == 2 else None)
         return bool(rows)
 
     def tidy(self) -> None:

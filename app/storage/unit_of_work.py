@@ -134,7 +134,7 @@ class SqlUnitOfWork:
     @property
     def tool_turns(self) -> SqlTurnStore:
         """Whose turn it is to call a tool."""
-        return SqlTurnStore(ConnectionStatements(self._connection))
+        return SqlTurnStore(ConnectionStatements(self._connection), self.gates)
 
     @property
     def approvals(self) -> SqlApprovalStore:

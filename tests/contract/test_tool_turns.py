@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Engine, text
 
+from app.domain.execution import Settlement
 from app.domain.ids import new_id
 from app.domain.tool_limits import Holder, Rate, SentAway, ToolLimit, ToolLimits
 from app.services.tool_turns import ToolTurns
@@ -131,6 +132,26 @@ def test_whoever_leaves_calls_in_who_waited_longest(
     # the place is kept for it
     assert take(units, ONE, run=others[2], fence=0) is not None
     assert take(units, ONE, run=others[1]) is None
+
+
+def test_who_is_called_in_goes_not_past_those_who_hold_its_key(
+    units: SqlUnitsOfWork, ledger: SqlRunLedger, engine: Engine
+) -> None:
+    task = stored(units, a_task())
+    (holder,) = queued(units, task)
+    sent, rival, last = queued(units, task, 3, concurrency_key="api")
+    first, mine = ledger.exchange("node/1", want=2).claimed
+    assert [first.id, mine.id] == [holder, sent]
+    assert take(units, ONE, run=holder) is None and take(units, ONE, run=sent) is not None
+    later = Settlement(run=mine, status="queued", delay_us=HOUR * 1_000_000, lines=[])
+    (second,) = ledger.exchange("node/1", settle=[later], want=9).claimed
+    assert second.id == rival
+    with units() as unit:
+        unit.tool_turns.leave([ONE], holder)
+    assert claimed(ledger, 9) == []
+    done = Settlement(run=second, status="succeeded", lines=[(1, "state", {"status": "succeeded"})])
+    assert [run.id for run in ledger.exchange("node/1", settle=[done], want=9).claimed] in ([sent], [last])
+    assert claimed(ledger, 9) == [], "one at a time, whoever is first"
 
 
 def test_a_direct_call_waits_for_nothing_and_ends_by_itself(units: SqlUnitsOfWork, engine: Engine) -> None:
