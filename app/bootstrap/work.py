@@ -169,7 +169,9 @@ class WorkerParts:
         scheduling = SchedulingService(units=database.units, queue=queue, clock=database.clock, herald=events.herald)
         housekeeper = _housekeeper(self.settings, database, queue, events)
         waker = Waker(units=database.units, queue=queue, clock=database.clock, herald=events.herald)
-        feeder = BackfillFeeder(units=database.units, queue=queue, clock=database.clock)
+        feeder = BackfillFeeder(
+            units=database.units, queue=queue, clock=database.clock, retention_days=self.settings.run_retention_days
+        )
         debouncer = Debouncer(units=database.units, queue=queue, clock=database.clock)
         gatekeeper = Gatekeeper(units=database.units, clock=database.clock, herald=events.herald)
         webhooks = WebhookUpkeep(

@@ -123,6 +123,9 @@ class BackfillStore(Protocol):
     def cancel(self, backfill_id: str) -> None:
         """No further run is made: what is pending is canceled."""
 
+    def purge(self, before: datetime) -> None:
+        """Delete the oldest one that finished before then, with its dates."""
+
     def finish(self, backfill_id: str, now: datetime) -> None:
         """Nothing is left to do; one that was active is completed."""
 

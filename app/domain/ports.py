@@ -112,8 +112,8 @@ class RunStore(Protocol):
     def count(self, where: RunFilter) -> int:
         """How many there are."""
 
-    def batch(self, where: RunFilter, *, after: str, limit: int, lock: bool) -> list[Run]:
-        """Those with an id above `after`, in order; with `lock` held until the unit ends, others' left out."""
+    def batch(self, where: RunFilter, *, after: str, limit: int) -> list[Run]:
+        """Those with an id above `after`, in order."""
 
     def latest(self, task_id: str) -> Run | None: ...
 
@@ -142,7 +142,7 @@ class RunStore(Protocol):
         """The soonest `available_at` of the queued runs."""
 
     def purge(self, before: datetime, limit: int) -> int:
-        """Delete at most `limit` ended runs made before then, with their journals; how many."""
+        """Delete at most `limit` runs that ended before then, with their journals; how many."""
 
     def stats(self, *, since: datetime, task_id: str | None = None, owner: str | None = None) -> RunStats:
         """Runs scheduled since then: all, one task's, or those of one agent's tasks."""
@@ -157,8 +157,8 @@ class WaitStore(Protocol):
     def resolve(self, wait_id: str, resolution: Resolution) -> bool:
         """End a wait and queue its run; False when it has ended already."""
 
-    def drop(self, run_id: str) -> None:
-        """Forget what a run waits for: it is about to be ended."""
+    def drop(self, run_id: str) -> bool:
+        """Forget what a run waits for: it is about to be ended. Whether it waited."""
 
     def ended_unseen(self, run_id: str, status: str, error: Mapping[str, Any] | None) -> None:
         """A run has ended in nobody's hands: whoever waits for it goes on."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from app.domain.backfills import (
@@ -33,6 +33,7 @@ from app.telemetry import emit
 from ordinaut import Caller
 
 IDLE_SECONDS = 1.0
+TIDY_SECONDS = 60.0
 """How often beat looks whether somebody has asked for a backfill."""
 FED_AT_ONCE = 50
 RINGS: Final = 4
@@ -134,11 +135,13 @@ class BackfillFeeder:
     Any number of beats may do so: each holds the task's row meanwhile, and a date has one run by its origin.
     """
 
-    def __init__(self, *, units: BackfillUnits, queue: RunQueue, clock: Clock) -> None:
+    def __init__(self, *, units: BackfillUnits, queue: RunQueue, clock: Clock, retention_days: int) -> None:
         self._units = units
         self._queue = queue
         self._clock = clock
+        self._retention = timedelta(days=retention_days)
         self._idle_until = 0.0
+        self._tidy_at = 0.0
 
     def look(self) -> None:
         """Feed what is hungry; cheap to ask at every tick."""
@@ -150,6 +153,14 @@ class BackfillFeeder:
         started = sum(self._fed(one) for one in hungry)
         if started:
             self._queue.ring(min(started, RINGS))
+        if time.monotonic() >= self._tidy_at:
+            self._tidy_at = time.monotonic() + TIDY_SECONDS
+            self._tidy()
+
+    def _tidy(self) -> None:
+        """Forget one that finished before the retention, with its dates; its runs have gone by themselves."""
+        with self._units() as unit:
+            unit.backfills.purge(self._clock.now() - self._retention)
 
     def _fed(self, one: Hungry) -> int:
         """How many runs were made."""

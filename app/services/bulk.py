@@ -65,8 +65,11 @@ class BulkService:
             sample = () if target is None else _sample(unit, target)
         tally = _Tally()
         if target is not None and not wish.dry_run:
-            self._work(wish, target, Asked(caller=caller, at=self._clock.now(), request_id=request_id), tally)
-            self._write_down(wish, caller, matched, tally)
+            try:
+                self._work(wish, target, Asked(caller=caller, at=self._clock.now(), request_id=request_id), tally)
+            finally:
+                # What was done stands, also where the database went away in the middle.
+                self._write_down(wish, caller, matched, tally)
         return BulkResult(
             action=wish.action,
             dry_run=wish.dry_run,
@@ -87,7 +90,8 @@ class BulkService:
         """One batch; whether there may be another."""
         with self._units() as unit:
             telling = self._herald.opened(unit, "run.canceled")
-            runs = unit.runs.batch(target, after=tally.after, limit=BATCH, lock=True)
+            # Not locked: each is looked at again as it is ended, and whoever ends waits locks those before the runs.
+            runs = unit.runs.batch(target, after=tally.after, limit=BATCH)
             for run in runs:
                 status = cancel_run(unit, run, asked.at, telling)
                 if status is None:
@@ -102,7 +106,7 @@ class BulkService:
         self, wish: BulkRequest, definitions: Definitions, target: RunFilter, asked: Asked, tally: _Tally
     ) -> bool:
         with self._units() as unit:
-            runs = unit.runs.batch(target, after=tally.after, limit=BATCH, lock=False)
+            runs = unit.runs.batch(target, after=tally.after, limit=BATCH)
             for task_id in sorted({run.task_id for run in runs}):
                 # In one order, so that two such calls never wait for each other.
                 with suppress(NotFound):

@@ -100,6 +100,8 @@ class RerunService:
             run = run_changed(unit, unit.runs.get(run_id), caller)
             asked = Asked(caller=caller, at=self._clock.now(), request_id=request_id)
             unit.tasks.get(run.task_id, lock=True)
+            # Again, since somebody else may have answered while we waited for the task.
+            run = unit.runs.get(run_id)
             if run.status == "waiting":
                 if _answered(unit, run, mark, asked):
                     unit.after_commit(self._queue.ring)
@@ -130,10 +132,17 @@ def _answered(unit: UnitOfWork, run: Run, mark: Mark, asked: Asked) -> bool:
 
 
 def _no_longer_waiting(unit: UnitOfWork, run: Run, asked: Asked, telling: Telling) -> Run:
-    """The run, canceled, unless it goes on meanwhile."""
+    """The run, canceled.
+
+    Raises:
+        Conflict: it waits for an approval, or it goes on already.
+    """
     wait = unit.waits.of_run(run.id)
     if wait is not None and wait.kind == "approval":
         raise Conflict(t("It waits for an approval: decide that"), run_id=run.id, status=run.status)
+    # Whoever takes the wait away decides what becomes of the run: beat may be ending it at this moment.
+    if not unit.waits.drop(run.id):
+        raise Conflict(t("The run has not ended: it is {status}", status="queued"), run_id=run.id, status="queued")
     if cancel_run(unit, run, asked.at, telling) == "canceled":
         unit.audit.add(entry(asked.at, asked.caller, "run.canceled", run.id))
     return unit.runs.get(run.id)

@@ -7,11 +7,12 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, bindparam, case, exists, func, insert, literal, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, case, delete, exists, func, insert, literal, or_, select, update
 from sqlalchemy.engine import Connection, RowMapping
 
 from app.domain.backfills import FIRED, Backfill, BackfillDate, Hungry
 from app.domain.errors import NotFound
+from app.domain.ids import id_border
 from app.domain.paging import Page
 from app.domain.runs import ENDED
 from app.domain.texts import t
@@ -152,6 +153,18 @@ class SqlBackfillStore:
         self._connection.execute(update(backfills).where(backfills.c.id == backfill_id).values(status="canceled"))
         pending = and_(dates.c.backfill_id == backfill_id, dates.c.status == "pending")
         self._connection.execute(update(dates).where(pending).values(status="canceled"))
+
+    def purge(self, before: datetime) -> None:
+        """Delete the oldest one that finished before then, with its dates."""
+        # By the primary key, which begins with the time of its making: what was made later finished later still.
+        made_before = backfills.c.id < id_border(before)
+        oldest = (
+            select(backfills.c.id)
+            .where(made_before, backfills.c.finished_at < before)
+            .order_by(backfills.c.id)
+            .limit(1)
+        )
+        self._connection.execute(delete(backfills).where(backfills.c.id.in_(oldest)))
 
     def finish(self, backfill_id: str, now: datetime) -> None:
         """Nothing is left to do; one that was active is completed."""

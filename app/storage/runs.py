@@ -158,11 +158,9 @@ class SqlRunStore:
         """How many there are."""
         return self._connection.execute(select(func.count()).select_from(runs).where(*_conditions(where))).scalar_one()
 
-    def batch(self, where: RunFilter, *, after: str, limit: int, lock: bool) -> list[Run]:
-        """Those with an id above `after`, in order; with `lock` held until the unit ends, others' left out."""
+    def batch(self, where: RunFilter, *, after: str, limit: int) -> list[Run]:
+        """Those with an id above `after`, in order."""
         query = _whole.where(*_conditions(where), runs.c.id > after).order_by(runs.c.id).limit(limit)
-        if lock:
-            query = query.with_for_update(of=runs, skip_locked=True)
         return [_run(row) for row in self._connection.execute(query).mappings()]
 
     def latest(self, task_id: str) -> Run | None:
@@ -263,14 +261,15 @@ class SqlRunStore:
         return self._connection.execute(_next_available_at).scalar()
 
     def purge(self, before: datetime, limit: int) -> int:
-        """Delete ended runs made before then, with their journals; how many."""
-        # Ids begin with the time of their making: the primary key finds the old ones.
+        """Delete runs that ended before then, with their journals; how many."""
+        # Ids begin with the time of their making: the primary key finds the old ones, of which some ended lately.
         border, parent = id_border(before), runs.alias("parent")
         # A run that still waits for some of its parts has yet to read what the others did.
         wanted = exists().where(parent.c.id == runs.c.parent_run_id, parent.c.finished_at.is_(None))
         old = (
             select(runs.c.id)
-            .where(runs.c.id < border, runs.c.status.in_(sorted(ENDED)), or_(_WHOLE_RUN, ~wanted))
+            .where(runs.c.id < border, runs.c.status.in_(sorted(ENDED)), runs.c.finished_at < before)
+            .where(or_(_WHOLE_RUN, ~wanted))
             .order_by(runs.c.id)
             .limit(limit)
         )

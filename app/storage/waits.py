@@ -122,14 +122,15 @@ class SqlWaitStore:
             )
         return bool(woken)
 
-    def drop(self, run_id: str) -> None:
-        """Forget what a run waits for: it is about to be ended, or has been."""
+    def drop(self, run_id: str) -> bool:
+        """Forget what a run waits for: it is about to be ended, or has been. Whether it waited."""
         gone = self._sql.run("DELETE FROM waits WHERE run_id = ? RETURNING id, kind", (run_id,))
         for wait_id, kind in gone:
             if kind == "approval":
                 self._sql.run(
                     "UPDATE approvals SET status = 'canceled' WHERE wait_id = ? AND status = 'pending'", (wait_id,)
                 )
+        return bool(gone)
 
     def ended(self, settlements: Sequence[Settlement]) -> None:
         """Children and parts have ended: whoever waits for them goes on."""

@@ -103,6 +103,15 @@ def test_the_soonest_tasks_are_those_due_first_of_one_agent_or_of_all(units: Sql
         assert [task.id for task in unit.tasks.soonest(MOMENT + minute, created_by="ben", limit=9)] == [first.id]
 
 
+def test_a_run_is_kept_for_its_retention_after_its_end_however_long_it_waited(units: SqlUnitsOfWork) -> None:
+    (old,) = queued(units, stored(units, a_task()))
+    soon, later = (datetime.now(UTC) + timedelta(hours=hours) for hours in (1, 2))
+    with units() as unit:
+        unit.runs.cancel_queued(old, soon + timedelta(minutes=1))
+    with units() as unit:
+        assert (unit.runs.purge(soon, 10), unit.runs.purge(later, 10)) == (0, 1)
+
+
 def an_occurrence(task: Task, minute: int) -> OccurrenceRecord:
     """One that fired at that minute past MOMENT."""
     nominal = MOMENT + timedelta(minutes=minute)

@@ -211,7 +211,7 @@ class MemoryRunStore:
     def count(self, where: RunFilter) -> int:
         return self.page(where, limit=0, offset=0).total
 
-    def batch(self, where: RunFilter, *, after: str, limit: int, lock: bool) -> list[Run]:
+    def batch(self, where: RunFilter, *, after: str, limit: int) -> list[Run]:
         found = self.page(where, limit=len(self._rows.runs), offset=0).items
         return [run for run in reversed(found) if run.id > after][:limit]
 

@@ -26,8 +26,10 @@ class MemoryWaitStore:
         self._rows.runs[wait.run_id] = replace(self._rows.runs[wait.run_id], status="queued")
         return True
 
-    def drop(self, run_id: str) -> None:
+    def drop(self, run_id: str) -> bool:
+        before = len(self._rows.waits)
         self._rows.waits = {key: one for key, one in self._rows.waits.items() if one.run_id != run_id}
+        return len(self._rows.waits) < before
 
     def ended_unseen(self, run_id: str, status: str, error: Mapping[str, Any] | None) -> None:
         for wait in [one for one in self._rows.waits.values() if one.child_run_id == run_id]:

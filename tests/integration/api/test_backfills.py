@@ -40,7 +40,7 @@ def feed(database: Database) -> Callable[[], None]:
 
 
 def feeder(database: Database) -> BackfillFeeder:
-    return BackfillFeeder(units=database.units, queue=Bell(), clock=database.clock)
+    return BackfillFeeder(units=database.units, queue=Bell(), clock=database.clock, retention_days=30)
 
 
 def daily(api: Api, **fields: Any) -> Any:
@@ -164,6 +164,21 @@ def test_a_deleted_task_takes_its_backfills_along(api: Api, feed: Callable[[], N
     api.send("DELETE", f"/tasks/{task['id']}", expect=204)
     feed()
     api.get(f"/backfills/{made['id']}", expect=404)
+
+
+def test_what_finished_long_ago_is_forgotten_with_its_dates(
+    api: Api, database: Database, feed: Callable[[], None]
+) -> None:
+    task = daily(api)
+    old = worked_off(api, feed, asked(api, task))
+    new = asked(api, task, reprocess="all")
+    with database.units() as unit:
+        unit.backfills.purge(datetime.now(UTC) - timedelta(days=1))
+    assert api.get(f"/tasks/{task['id']}/backfills")["total"] == 2
+    feeding = BackfillFeeder(units=database.units, queue=Bell(), clock=database.clock, retention_days=0)
+    feeding.look()
+    assert [one["id"] for one in api.get(f"/tasks/{task['id']}/backfills")["items"]] == [new["id"]]
+    api.get(f"/backfills/{old['id']}", expect=404)
 
 
 def test_a_backfill_holds_up_no_occurrence(api: Api, database: Database, feed: Callable[[], None]) -> None:
