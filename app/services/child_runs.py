@@ -64,6 +64,9 @@ class ChildRuns:
         origin = f"spawned:{key}"
         with self._units() as unit:
             now = self._clock.now()
+            # First, or the dedupe key of one that stands already would be given to a run that is never made.
+            if (earlier := unit.runs.by_origin(origin)) is not None:
+                return earlier.id
             if (before := accepted_before(unit, prepared, now)) is not None:
                 return before.id
             unit.runs.add([replace(prepared, origin=origin)], now)

@@ -272,12 +272,10 @@ class Executor:
             settle = tuple(self._settled)
             if not (settle or want or checkpoint):
                 return Exchange(frozenset(), frozenset(), ())
-            answer = self._insist(
-                lambda: self.ledger.exchange(self.owner, settle=settle, checkpoint=checkpoint, want=want)
-            )
+            asked_at, answer = self._insist(lambda: self._exchanged(settle, checkpoint, want))
             self._settled.clear()
             if not self.held():
-                self.renewed_at = time.monotonic()
+                self.renewed_at = asked_at
             self.waiting.extend(answer.claimed)
             if self._witness is not None:
                 self._witness.committed(settle, checkpoint, answer)
@@ -285,6 +283,13 @@ class Executor:
         if (want or answer.opened) and len(answer.claimed) == want:
             self._pass_on()
         return answer
+
+    def _exchanged(
+        self, settle: Sequence[Settlement], checkpoint: Checkpoint | None, want: int
+    ) -> tuple[float, Exchange]:
+        """The answer, and a moment at which its leases had not begun: they count from within the exchange."""
+        asked_at = time.monotonic()
+        return asked_at, self.ledger.exchange(self.owner, settle=settle, checkpoint=checkpoint, want=want)
 
     def _announce(self, settled: Sequence[Settlement], answer: Exchange) -> None:
         for one in settled:

@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 
 from app.domain.next_run import aimed_at
 from app.domain.tasks import Task
+from app.services.child_runs import ChildRuns
 from app.services.run_requests import RunRequest
 from app.services.scheduling import SchedulingService
 from app.services.tasks import TaskService
@@ -44,6 +45,18 @@ def keyed(units: SqlUnitsOfWork, key: str = "daily", seconds: int = 60, **fields
     """A stored task with a dedupe key."""
     base = {"created_by": ANA.agent_id, "dedupe_key": key, "dedupe_window_seconds": seconds}
     return stored(units, a_task(**base, **fields))
+
+
+def test_a_run_that_a_step_started_and_asks_for_again_takes_no_key(units: SqlUnitsOfWork, clock: TurnedClock) -> None:
+    task = keyed(units)
+    children = ChildRuns(units=units, clock=clock, queue=CountingQueue())
+    started = children.start(task.id, None, caller=ANA, key="run:step")
+    clock.pass_by(seconds=61)
+    # The worker died once it had started it; the step is done again.
+    assert children.start(task.id, None, caller=ANA, key="run:step") == started
+    with units() as unit:
+        again = a_run(task, dedupe_key=task.dedupe_key, dedupe_window_seconds=task.dedupe_window_seconds)
+        assert unit.dedupe.accept(again, clock.now()) is None, "nobody holds the key"
 
 
 def test_the_earlier_run_is_answered_until_the_window_is_over(units: SqlUnitsOfWork, clock: TurnedClock) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -168,3 +169,21 @@ def test_a_worker_taking_over_repeats_only_the_unfinished_step(engine: Engine, u
     assert dying.keys() == ["a", "b"] and heir.keys() == ["b"]
     assert heir.calls[0].idempotency_key == dying.calls[1].idempotency_key == f"{run_id}:b"
     assert steps_of(units, run_id)[-1] == ("b", "succeeded", 2)
+
+
+def test_a_lease_counts_from_before_it_was_asked_for(
+    units: SqlUnitsOfWork, ledger: SqlRunLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queued(units, stored(units, pipeline(step("pure.echo"))))
+    asked: list[float] = []
+    exchange = ledger.exchange
+
+    def noted(*given: Any, **named: Any) -> Any:
+        asked.append(time.monotonic())
+        return exchange(*given, **named)
+
+    monkeypatch.setattr(ledger, "exchange", noted)
+    hands = Hands(ledger, {"pure.echo": lambda call: None})
+    assert hands.executor.drain() == 1
+    # An answer may take long: a lease that counted from its coming would seem to hold when it is over.
+    assert hands.executor.renewed_at <= asked[-1]
