@@ -22,6 +22,12 @@ OUTCOMES: Mapping[str, str] = {
     "dropped_limit": "Over its limit",
     "deduped": "A repetition",
 }
+COPIED = (
+    *("title", "description", "schedule_kind", "schedule_expr", "timezone", "priority", "max_retries"),
+    *("timeout_seconds", "overlap", "misfire", "dedupe_key", "dedupe_window_seconds", "concurrency_key"),
+    *("concurrency_limit", "tags", "payload"),
+)
+"""What of a task makes the same task again."""
 RUNS = 20
 OCCURRENCES = 30
 
@@ -83,6 +89,7 @@ def _shown(shell: Shell, task: Mapping[str, Any]) -> dict[str, Any]:
         "occurrences": occurrences.data["items"] if occurrences.ok else [],
         "asked_at": f"{at.astimezone(read_view().zone):%Y-%m-%dT%H:%M}" if at else "",
         "why": None if why is None else why.data,
+        "body": {name: task[name] for name in COPIED if task.get(name) not in (None, [], "")},
         "definition": as_yaml(task["payload"]["pipeline"]),
         "causes": CAUSES,
         "outcomes": OUTCOMES,

@@ -21,6 +21,7 @@ from .run_pages import add_run_pages
 from .sessions import add_sessions
 from .setting_pages import add_setting_pages
 from .shell import Shell
+from .task_more_pages import add_task_more_pages
 from .task_pages import add_task_pages
 from .tasks_api import create, listed
 from .tool_pages import add_tool_pages
@@ -29,7 +30,7 @@ from .webhook_pages import add_webhook_pages
 PAGES = (
     *(add_overview, add_run_list_pages, add_run_pages, add_form_pages, add_task_pages, add_approval_pages),
     *(add_plain_pages, add_tool_pages, add_access_pages, add_webhook_pages, add_changes, add_sessions),
-    *(add_setting_pages, add_find_page, add_editor_api),
+    *(add_setting_pages, add_find_page, add_editor_api, add_task_more_pages),
 )
 
 

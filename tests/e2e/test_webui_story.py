@@ -22,6 +22,7 @@ PLAIN = (
     *("agents", "audit", "webhooks", "incidents", "settings", "workers", "find?q=log"),
 )
 """Pages that are about nothing in particular."""
+MORE = ("edit", "stats", "history")
 WIDTHS = (320, 390, 768, 1440)
 CALL = "- id: call\n  uses: http.request\n  with: {{method: GET, url: '{url}'}}\n"
 
@@ -117,7 +118,7 @@ def test_no_page_is_wider_than_its_window(browser: Browser, ordinaut: Instance, 
     context = browser.new_context(base_url=f"http://127.0.0.1:{ordinaut.port}", color_scheme=theme)
     page = context.new_page()
     wide: list[str] = []
-    for path in [*PLAIN, f"runs/{run_id}", f"tasks/{task_id}", f"tasks/{task_id}/edit"]:
+    for path in [*PLAIN, f"runs/{run_id}", f"tasks/{task_id}", *(f"tasks/{task_id}/{more}" for more in MORE)]:
         page.goto(f"/ext/webui/{path}", wait_until="domcontentloaded")
         for width in WIDTHS:
             page.set_viewport_size({"width": width, "height": 900})
@@ -147,7 +148,7 @@ def test_everybody_can_use_it(browser: Browser, ordinaut: Instance, axe: str, sc
         base_url=f"http://127.0.0.1:{ordinaut.port}", color_scheme=theme, bypass_csp=True, locale="en"
     )
     page, found = context.new_page(), list[str]()
-    for path in [*PLAIN, f"runs/{run_id}", f"tasks/{task_id}", f"tasks/{task_id}/edit"]:
+    for path in [*PLAIN, f"runs/{run_id}", f"tasks/{task_id}", *(f"tasks/{task_id}/{more}" for more in MORE)]:
         page.goto(f"/ext/webui/{path}", wait_until="domcontentloaded")
         page.evaluate(axe)
         violations = page.evaluate(f"axe.run(document, {{runOnly: {RULES}}}).then(seen => seen.violations)")

@@ -197,7 +197,10 @@ PATHS = (
 )
 
 
-@pytest.mark.parametrize("path", [*PATHS, "/runs/{run}", "/tasks/{task}", "/tasks/{task}/edit"])
+@pytest.mark.parametrize(
+    "path",
+    [*PATHS, "/runs/{run}", "/tasks/{task}", "/tasks/{task}/edit", "/tasks/{task}/stats", "/tasks/{task}/history"],
+)
 @pytest.mark.parametrize(("language", "word"), [("ro", "Sarcini"), ("ru", "Задачи")])
 def test_every_page_speaks_the_readers_language(lasting: Api, path: str, language: str, word: str) -> None:
     task, run_id = failing(lasting)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
+from html import unescape
 from typing import Any
 
 import pytest
@@ -89,3 +91,37 @@ def test_all_runs_at_once_are_never_meant(lasting: Api) -> None:
     assert "action" in post(lasting, "/runs/bulk", expect=400, action="explode", status="failed")
     everything = page(lasting, "/runs?status=odd&trigger=odd&since=odd&offset=odd")
     assert "Repeat all" not in everything and "Cancel all" not in everything
+
+
+def test_a_task_tells_how_its_runs_went_and_who_changed_it(lasting: Api) -> None:
+    task, run_id = failing(lasting)
+    lasting.send("PATCH", f"/tasks/{task['id']}", json={"title": "Renamed", "payload": {"pipeline": []}}, expect=200)
+    lasting.run(task)
+    lasting.work()
+    stats = page(lasting, f"/tasks/{task['id']}/stats?days=30")
+    assert "50<u>%</u>" in stats.replace(" ", "") and f"/runs/{run_id}" in stats and stats.count("<rect class=") == 2
+    assert 'href="?days=30" aria-current="true"' in stats
+    assert 'href="?days=7" aria-current="true"' in page(lasting, f"/tasks/{task['id']}/stats?days=odd")
+    history = page(lasting, f"/tasks/{task['id']}/history")
+    assert "task.updated" in history and "Broken" in history and "Renamed" in history and "task.created" in history
+    for more in ("stats", "history"):
+        assert "Task not found" in page(lasting, f"/tasks/01a21000-0000-7000-8000-000000000000/{more}", expect=404)
+
+
+def test_a_task_is_told_as_a_command_that_makes_it_again(lasting: Api) -> None:
+    shown = page(lasting, f"/tasks/{failing(lasting)[0]['id']}")
+    told = unescape(shown.partition('id="as-curl"')[2].partition("</pre>")[0])
+    body = json.loads(told.partition("<<'JSON'\n")[2].rpartition("\nJSON")[0])
+    made = lasting.task(**body)
+    assert (made["title"], made["payload"]["pipeline"]) == ("Broken", body["payload"]["pipeline"])
+
+
+def test_a_run_in_line_says_what_holds_it_back(lasting: Api) -> None:
+    nap = {"pipeline": [{"uses": "flow.sleep", "with": {"seconds": 3600}}]}
+    task = lasting.task(title="In line", payload=nap, overlap="queue_all")
+    first = lasting.run(task)
+    lasting.work()
+    second = lasting.run(task)
+    shown = page(lasting, f"/runs/{second}")
+    assert 'class="held"' in shown and (f"/runs/{first}" in shown or "worker" in shown)
+    assert 'class="held"' not in page(lasting, f"/runs/{first}")

@@ -60,6 +60,18 @@ document.querySelector("#find").addEventListener("focusin", (event) => {
   if (event.target.matches("input")) { event.target.blur(); open(); }
 });
 
+// Copying; over plain HTTP browsers have no clipboard to offer, and take what is selected.
+
+for (const button of document.querySelectorAll("[data-copy]")) {
+  const text = document.querySelector(button.dataset.copy);
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    getSelection().selectAllChildren(text);
+    if (navigator.clipboard) await navigator.clipboard.writeText(text.textContent);
+    else document.execCommand("copy");
+  });
+}
+
 // Rows: one of them is where the reader is, by its number, however often the list is drawn anew.
 
 let row = -1;
