@@ -3,7 +3,7 @@
 from ordinaut.api import ApiAnswer
 from ordinaut.callers import Caller
 from ordinaut.capabilities import Capability
-from ordinaut.contexts import ExtensionContext, Socket, TaskInfo, ToolInfo
+from ordinaut.contexts import ExtensionContext, NavigationEntry, Socket, TaskInfo, ToolInfo
 from ordinaut.errors import CapabilityDenied, RequestRefused
 from ordinaut.events import Event
 from ordinaut.extension import Extension, ExtensionInfo
@@ -18,6 +18,7 @@ __all__ = [
     "Extension",
     "ExtensionContext",
     "ExtensionInfo",
+    "NavigationEntry",
     "RequestRefused",
     "Socket",
     "TaskInfo",

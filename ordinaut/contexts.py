@@ -74,6 +74,20 @@ class TaskInfo:
     error: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class NavigationEntry:
+    """A way to an extension's pages, as its manifest says.
+
+    Attributes:
+        title: In the reader's language, where the extension has it in its `locale`.
+        path: Of the page, on this host: it begins with `/ext/`.
+    """
+
+    extension_id: str
+    title: str
+    path: str
+
+
 class ToolOptions(TypedDict, total=False):
     """What else a tool may say of itself, by keyword; each is as `ordinaut.Tool` has it.
 
@@ -308,3 +322,6 @@ class ExtensionContext(Protocol):
 
     def languages(self) -> Sequence[str]:
         """Those there are: `en`, `ro`, `ru`."""
+
+    def navigation(self) -> Sequence[NavigationEntry]:
+        """The entries of all extensions that have ROUTES and say `navigation` in their manifests, by title."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, TypeVar, Unpack
 
 from app.domain.access import extension_caller, sees_all
@@ -18,7 +20,7 @@ from app.extension_host.registry import Record
 from app.extension_host.tools import info_of, tool_of
 from app.extension_host.voice import Voice
 from app.languages.catalogue import LANGUAGES
-from ordinaut import Caller, Capability, Event, RequestRefused, TaskInfo, Tool, ToolInfo
+from ordinaut import Caller, Capability, Event, NavigationEntry, RequestRefused, TaskInfo, Tool, ToolInfo
 from ordinaut.api import ApiAnswer, ApiContext
 from ordinaut.awaited import Done, EventId
 from ordinaut.contexts import Handler, RoutesContext, ToolOptions
@@ -219,8 +221,18 @@ class Exposition:
 class GrantedContext:
     """The context of one extension; a part without its grant is not made, and touching it raises CapabilityDenied."""
 
-    def __init__(self, record: Record, grants: Grants, doors: Doors, web: WebDoor | None = None) -> None:
+    def __init__(
+        self,
+        record: Record,
+        grants: Grants,
+        doors: Doors,
+        web: WebDoor | None = None,
+        entries: Callable[[], Sequence[Record]] = tuple,
+    ) -> None:
         source = doors if web is None else web
+        self._entries = entries
+        self._speaker: Callable[[Path | None], Voice] = lambda folder: Voice(folder, source.catalogue, source.language)
+        self._voices: dict[str, Voice] = {}
         self._id = record.id
         self._grants = grants
         self._logger = logging.getLogger(f"ordinaut.ext.{record.id}")
@@ -304,6 +316,16 @@ class GrantedContext:
     def languages(self) -> Sequence[str]:
         """See `ordinaut.ExtensionContext`."""
         return LANGUAGES
+
+    def navigation(self) -> Sequence[NavigationEntry]:
+        """See `ordinaut.ExtensionContext`."""
+        return sorted((self._entry(one) for one in self._entries()), key=lambda one: one.title.casefold())
+
+    def _entry(self, record: Record) -> NavigationEntry:
+        assert record.navigation is not None
+        if record.id not in self._voices:
+            self._voices[record.id] = self._speaker(record.place.folder)
+        return replace(record.navigation, title=self._voices[record.id].say(record.navigation.title))
 
 
 def refuse_late(*, closed: bool) -> None:

@@ -160,6 +160,7 @@ def _of_manifest(manifest: Manifest, source: Source, place: Place, grants: Table
         allowed=may,
         grants=may,
         eager=manifest.eager,
+        navigation=manifest.navigation,
     )
 
 

@@ -186,7 +186,7 @@ class ExtensionHost:
         grants = guarded(lambda: granted(extension.requested_capabilities(), record.allowed))
         info = guarded(extension.info)
         record = replace(record, info=info, grants=grants)
-        context = guarded(lambda: GrantedContext(record, grants, self._doors, self._web))
+        context = guarded(lambda: GrantedContext(record, grants, self._doors, self._web, self._registry.entries))
         page = guarded(lambda: extension.setup(context))
         if self._web is not None:
             web = self._web

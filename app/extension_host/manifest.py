@@ -14,7 +14,7 @@ from jsonschema_rs import Draft202012Validator
 from app.domain.errors import Problem
 from app.domain.texts import t
 from app.tools.argument_problems import problems_of
-from ordinaut import Capability, ExtensionInfo
+from ordinaut import Capability, ExtensionInfo, NavigationEntry
 
 FILE = "extension.json"
 MOST_BYTES = 65_536
@@ -51,6 +51,16 @@ SCHEMA: Mapping[str, Any] = MappingProxyType(
             },
             "enabled": {"type": "boolean", "default": True, "description": "false: shown, and never imported"},
             "eager": {"type": "boolean", "default": False, "description": "Import at start, not at the first request"},
+            "navigation": {
+                "type": "object",
+                "additionalProperties": False,
+                "required": ["title"],
+                "properties": {
+                    "title": {"type": "string", "minLength": 1, "maxLength": 40, "description": "In English"},
+                    "path": {"type": "string", "pattern": "^/[^?#\\\\]*$", "default": "/", "maxLength": 200},
+                },
+                "description": "An entry among the places of the web page; path is below /ext/<id>",
+            },
             "grants": {
                 "type": "array",
                 "items": {"enum": [one.value for one in Capability]},
@@ -76,6 +86,7 @@ class Manifest:
     enabled: bool = True
     eager: bool = False
     grants: frozenset[Capability] = frozenset()
+    navigation: NavigationEntry | None = None
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -120,7 +131,14 @@ def manifest_of(content: Any, *, name: str = FILE) -> Manifest:
         enabled=content.get("enabled", True),
         eager=content.get("eager", False),
         grants=frozenset(Capability(one) for one in content.get("grants", ())),
+        navigation=_navigation(info.id, content.get("navigation")),
     )
+
+
+def _navigation(extension_id: str, entry: Mapping[str, str] | None) -> NavigationEntry | None:
+    if entry is None:
+        return None
+    return NavigationEntry(extension_id, entry["title"], f"/ext/{extension_id}{entry.get('path', '/')}")
 
 
 def manifest_problems(content: Any) -> list[Problem]:

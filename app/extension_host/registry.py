@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from ordinaut import Capability, CapabilityDenied, Extension, ExtensionContext, ExtensionInfo
+from ordinaut import Capability, CapabilityDenied, Extension, ExtensionContext, ExtensionInfo, NavigationEntry
 
 _PATH = re.compile(r"(?:/[^\s/'\"(),:;]+)+/([^\s/'\"(),:;]+)")
 
@@ -72,6 +72,7 @@ class Record:
         info: From the manifest until it is loaded, then its own.
         allowed: What manifest or operator allow it.
         grants: What it has: once loaded, that of the allowed which it asked for; what is allowed until then.
+        navigation: Where the web page shows a way to it.
         loaded_ms: Milliseconds that import and setup took.
     """
 
@@ -83,6 +84,7 @@ class Record:
     allowed: frozenset[Capability] = frozenset()
     grants: frozenset[Capability] = frozenset()
     eager: bool = False
+    navigation: NavigationEntry | None = None
     loaded_ms: int | None = None
     failure: Failure | None = None
 
@@ -114,6 +116,11 @@ class Registry:
     def all(self) -> tuple[Record, ...]:
         """Every record."""
         return tuple(self._records.values())
+
+    def entries(self) -> tuple[Record, ...]:
+        """Those that the web page shows a way to: they have pages, and are not off or broken."""
+        usable = (one for one in self._records.values() if one.state not in (State.DISABLED, State.FAILED))
+        return tuple(one for one in usable if one.navigation is not None and Capability.ROUTES in one.grants)
 
     def get(self, extension_id: str) -> Record | None:
         """The record of that id."""

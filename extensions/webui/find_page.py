@@ -18,7 +18,7 @@ MORE = (("new", "New task", "plus", "/tasks/new"), ("settings", "Settings", "set
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One thing: what it is called, of which kind it is, its sign, and its address below the page's own."""
+    """One thing: what it is called, of which kind it is, its sign, and its address."""
 
     title: str
     kind: str
@@ -33,7 +33,8 @@ def add_find_page(pages: Blueprint, shell: Shell) -> None:
     def find() -> Response:
         """What fits the words in `?q=`; places alone where there are none."""
         query = request.args.get("q", "").strip()[:200]
-        found = [*_tasks(shell, query), *_run(shell, query), *_places(shell, query), *_tools(shell, query)]
+        kinds = (_tasks, _run, _places, _others, _tools)
+        found = [one for kind in kinds for one in kind(shell, query)]
         return shell.page("webui/find.html", place="find", query=query, found=found)
 
 
@@ -41,21 +42,27 @@ def _tasks(shell: Shell, query: str) -> Iterator[Found]:
     if query:
         answer = shell.context.api.get("/tasks", q=query, limit=TASKS)
         for task in answer.data["items"] if answer.ok else ():
-            yield Found(task["title"], "Task", "list-checks", f"/tasks/{task['id']}")
+            yield Found(task["title"], "Task", "list-checks", f"{shell.home}/tasks/{task['id']}")
 
 
 def _run(shell: Shell, query: str) -> Iterator[Found]:
     if RUN_ID.fullmatch(query.lower()):
         answer = shell.context.api.get(f"/runs/{query.lower()}")
         if answer.ok:
-            yield Found(answer.data["task_title"], "Run", "history", f"/runs/{answer.data['id']}")
+            yield Found(answer.data["task_title"], "Run", "history", f"{shell.home}/runs/{answer.data['id']}")
 
 
 def _places(shell: Shell, query: str) -> Iterator[Found]:
     for _, title, sign, path in (*PLACES, *BUILD, *MORE):
         told = shell.context.translate(title)
         if query.casefold() in told.casefold():
-            yield Found(told, "Go to", sign, path)
+            yield Found(told, "Go to", sign, shell.home + path)
+
+
+def _others(shell: Shell, query: str) -> Iterator[Found]:
+    for one in shell.context.navigation():
+        if query.casefold() in one.title.casefold():
+            yield Found(one.title, "Go to", "puzzle", one.path)
 
 
 def _tools(shell: Shell, query: str) -> Iterator[Found]:
@@ -63,4 +70,4 @@ def _tools(shell: Shell, query: str) -> Iterator[Found]:
         answer = shell.context.api.get("/tools", limit=200)
         names = [tool["name"] for tool in answer.data["items"]] if answer.ok else []
         for name in [name for name in names if query.lower() in name][:TOOLS]:
-            yield Found(name, "Tool", "puzzle", f"/tools/{name}")
+            yield Found(name, "Tool", "puzzle", f"{shell.home}/tools/{name}")

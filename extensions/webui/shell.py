@@ -138,6 +138,7 @@ class Shell:
             "place": place,
             "places": PLACES,
             "build": BUILD,
+            "neighbours": self.context.navigation(),
             "sheet": SHEET,
             "files": f"{self.home}/static",
             "home": f"{self.home}/",

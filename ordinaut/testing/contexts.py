@@ -22,6 +22,7 @@ from ordinaut.contexts import (
     EventsContext,
     Handler,
     MetricsContext,
+    NavigationEntry,
     RoutesContext,
     TaskInfo,
     ToolInfo,
@@ -345,6 +346,10 @@ class Context:
     def languages(self) -> Sequence[str]:
         """Those of the platform."""
         return ("en", "ro", "ru")
+
+    def navigation(self) -> Sequence[NavigationEntry]:
+        """There are no others."""
+        return ()
 
 
 def _require(capability: Capability, grants: frozenset[Capability]) -> None:
