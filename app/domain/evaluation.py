@@ -146,11 +146,22 @@ def shift_time(moment: str | datetime, shift: timedelta) -> str:
 
 
 class Meter:
-    """What one rendering has used so far: weight of what it made, nodes visited, memory, time."""
+    """What one rendering has used so far: weight of what it made, nodes visited, memory, time.
 
-    __slots__ = ("allocated", "deadline", "visits", "weight")
+    Args:
+        most_visits: Nodes it may visit. Where little may be spent this decides, since it is the same each time.
+        most_bytes: Of what it makes on its way.
 
-    def __init__(self) -> None:
+    Attributes:
+        exhausted: Whether it was ended because it used too much.
+    """
+
+    __slots__ = ("allocated", "deadline", "exhausted", "most_bytes", "most_visits", "visits", "weight")
+
+    def __init__(self, *, most_visits: int = VISIT_LIMIT, most_bytes: int = ALLOCATION_LIMIT) -> None:
+        self.most_visits = most_visits
+        self.most_bytes = most_bytes
+        self.exhausted = False
         self.weight = 0
         self.visits = 0
         self.allocated = 0
@@ -169,8 +180,9 @@ class Meter:
         self.visits += 1
         if self.visits & 63:
             return
-        if self.visits > VISIT_LIMIT:
-            raise EvaluationError(t("evaluation takes more than {limit} steps", limit=VISIT_LIMIT))
+        if self.visits > self.most_visits:
+            self.exhausted = True
+            raise EvaluationError(t("evaluation takes more than {limit} steps", limit=self.most_visits))
         self.check_time()
 
     def check_time(self) -> None:
@@ -179,6 +191,7 @@ class Meter:
         if self.deadline is None:
             self.deadline = now + SECONDS_LIMIT
         elif now > self.deadline:
+            self.exhausted = True
             raise EvaluationError(t("evaluation takes longer than {limit} s", limit=f"{SECONDS_LIMIT:g}"))
 
     def grew(self, result: Any) -> None:
@@ -188,8 +201,9 @@ class Meter:
             self.allocated += len(result)
         elif isinstance(result, (list, dict)):
             self.allocated += 64 + 8 * len(result)
-        if self.allocated > ALLOCATION_LIMIT:
-            raise EvaluationError(t("evaluation makes more than {limit} bytes of results", limit=ALLOCATION_LIMIT))
+        if self.allocated > self.most_bytes:
+            self.exhausted = True
+            raise EvaluationError(t("evaluation makes more than {limit} bytes of results", limit=self.most_bytes))
         if isinstance(result, (str, list, dict)):
             weigh(result)
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from app.domain.clock import from_micros, rfc3339
 from app.domain.conditions import is_true
+from app.domain.evaluation import Meter
 from app.domain.events import PLATFORM, TopicPattern
 from app.domain.expressions import TemplateError, TemplateSyntaxError, compile_expression
 from app.domain.runs import NewRun, RunError
@@ -27,6 +28,17 @@ WaitKind = Literal["sleep", "event", "child", "approval", "parts", "answer"]
 
 LONGEST_SECONDS = 31_536_000
 """A wait ends by itself after a year at the latest, where it has an end."""
+
+
+MATCH_VISITS = 20_000
+"""Nodes of an expression that one wait may visit at one publication…"""
+MATCH_BYTES = 2 * 1024 * 1024
+PUBLICATION_VISITS = 300_000
+"""…all of them together before those that are left may visit but few…"""
+FEW_VISITS = 2_000
+LOOK_BACK_VISITS = 200_000
+"""…and one that looks back, at all events together."""
+LOOK_BACK_EVENTS = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,23 +207,44 @@ class OpenWait:
     child_run_id: str | None = None
 
 
-def is_awaited(wait: OpenWait, event: Event) -> bool:
-    """Whether this is the event that the wait is for; an expression that cannot be evaluated does not hold."""
+def match_meter(most_visits: int = MATCH_VISITS) -> Meter:
+    """What may be spent on the expression of a wait: others stand in line behind it, whoever publishes first of all."""
+    return Meter(most_visits=most_visits, most_bytes=MATCH_BYTES)
+
+
+def is_awaited(wait: OpenWait, event: Event, meter: Meter) -> bool:
+    """Whether this is the event that the wait is for; an expression that cannot be evaluated does not hold.
+
+    Raises:
+        MatchTooCostly: The expression took more than the meter allows.
+    """
     if wait.topic is None:
         return False
     pattern, family = TopicPattern.parse(wait.topic), event.topic.partition(".")[0]
     if not pattern.matches(event.topic) or (family in PLATFORM and not pattern.names(family)):
         return False
     if isinstance(wait.match, str):
-        return _holds(wait.match, event)
+        return _holds(wait.match, event, meter)
     return all(_member(event.data, path) == value for path, value in (wait.match or {}).items())
 
 
-def _holds(text: str, event: Event) -> bool:
+def _holds(text: str, event: Event, meter: Meter) -> bool:
     try:
-        return is_true(compile_expression(text).evaluate({"topic": event.topic, "payload": event.data}))
-    except (TemplateError, TemplateSyntaxError):
+        return is_true(compile_expression(text).evaluate({"topic": event.topic, "payload": event.data}, meter))
+    except TemplateSyntaxError:
         return False
+    except TemplateError as error:
+        if meter.exhausted:
+            raise MatchTooCostly(str(error)) from None
+        return False
+
+
+class MatchTooCostly(Exception):
+    """The expression of a wait takes too much; the message says what."""
+
+    def as_resolution(self) -> Resolution:
+        """The wait ends with that: nobody is to wait for an event that will not be noticed."""
+        return Resolution(error=RunError(type="match_too_costly", message=str(self)))
 
 
 def _member(value: Any, path: str) -> Any:

@@ -7,13 +7,21 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from app.domain.clock import SECOND
-from app.domain.events import TopicPattern, event_document, position_at
+from app.domain.events import TopicPattern, position_at
 from app.domain.execution import Settlement
-from app.domain.runs import ENDED
-from app.domain.waits import EventWait, Resolution, is_awaited
+from app.domain.runs import ENDED, RunError
+from app.domain.texts import t
+from app.domain.waits import (
+    LOOK_BACK_EVENTS,
+    LOOK_BACK_VISITS,
+    EventWait,
+    OpenWait,
+    Resolution,
+    match_meter,
+)
 from app.storage.events import SqlEventStore
 from app.storage.gates import concerned
-from app.storage.waits import SqlWaitStore
+from app.storage.waits import SqlWaitStore, heard
 
 PAGE = 500
 """Events looked through at a time for one that came before the wait was stored."""
@@ -58,9 +66,19 @@ def _look_back(waits: SqlWaitStore, events: SqlEventStore, wait_id: str, wait: E
     stored, pattern = waits.get(wait_id), TopicPattern.parse(wait.topic)
     # By the database's clock, whatever this machine's shows.
     position = position_at(waits.now() - wait.lookback_us - int((time.monotonic() - wait.asked_at) * SECOND)) - 1
-    while stored is not None and (found := events.after(position, pattern, PAGE)):
-        for one in found:
-            if is_awaited(stored, one.event):
-                waits.resolve(wait_id, Resolution(output=event_document(one.event)))
-                return
+    if stored is not None and (resolution := _found(stored, events, position, pattern)) is not None:
+        waits.resolve(wait_id, resolution)
+
+
+def _found(wait: OpenWait, events: SqlEventStore, position: int, pattern: TopicPattern) -> Resolution | None:
+    """How a wait ends by what was published since; bounded, since whoever publishes meanwhile stands in line."""
+    meter, seen = match_meter(LOOK_BACK_VISITS), 0
+    while found := events.after(position, pattern, PAGE):
+        seen += len(found)
+        if seen > LOOK_BACK_EVENTS:
+            message = t("It looked back at more than {limit} events", limit=LOOK_BACK_EVENTS)
+            return Resolution(error=RunError(type="lookback_too_long", message=message))
+        if (resolution := heard(wait, found, meter)) is not None:
+            return resolution
         position = found[-1].position
+    return None

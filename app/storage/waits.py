@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from app.domain.evaluation import Meter
 from app.domain.events import StoredEvent, event_document
 from app.domain.execution import Settlement
 from app.domain.ids import new_id
@@ -17,9 +18,12 @@ from app.domain.json_text import to_json
 from app.domain.runs import ENDED, RunError
 from app.domain.texts import t
 from app.domain.waits import (
+    FEW_VISITS,
+    PUBLICATION_VISITS,
     ApprovalWait,
     ChildWait,
     EventWait,
+    MatchTooCostly,
     OpenWait,
     Parking,
     PartsWait,
@@ -28,6 +32,7 @@ from app.domain.waits import (
     Wait,
     heads_of,
     is_awaited,
+    match_meter,
     of_child,
 )
 from app.storage.approvals import SqlApprovalStore
@@ -171,10 +176,12 @@ class SqlWaitStore:
         rows = self._sql.run(
             f"SELECT {_OPEN} FROM waits WHERE kind = 'event' AND head IN ({marks(heads)}) ORDER BY id", heads
         )
-        ended = 0
+        ended, spent = 0, 0
         for wait in map(_open, rows):
-            found = next((one.event for one in news if is_awaited(wait, one.event)), None)
-            ended += found is not None and self.resolve(wait.id, Resolution(output=event_document(found)))
+            meter = match_meter() if spent < PUBLICATION_VISITS else match_meter(FEW_VISITS)
+            resolution = heard(wait, news, meter)
+            spent += meter.visits
+            ended += resolution is not None and self.resolve(wait.id, resolution)
         return ended
 
     # Looking.
@@ -270,3 +277,12 @@ def _lost(run_id: str, status: str | None, output: str | None, error: str | None
         None if error is None else orjson.loads(error),
     )
     return of_child(run_id, status, *loaded)
+
+
+def heard(wait: OpenWait, news: Sequence[StoredEvent], meter: Meter) -> Resolution | None:
+    """How the wait ends by this news; None where it goes on."""
+    try:
+        found = next((one.event for one in news if is_awaited(wait, one.event, meter)), None)
+    except MatchTooCostly as error:
+        return error.as_resolution()
+    return None if found is None else Resolution(output=event_document(found))

@@ -19,6 +19,7 @@ from app.services.events import EventService
 from app.services.lifecycle import Herald, RunWitness
 from app.services.run_ends import cancel_run
 from app.services.waking import Waker
+from app.storage import kin, waits
 from app.storage.ledger import SqlRunLedger
 from app.storage.unit_of_work import SqlUnitsOfWork
 from app.tools.flow import flow_sleep_tool, flow_wait_event_tool
@@ -125,6 +126,42 @@ def test_an_event_just_before_counts_with_a_lookback_and_else_does_not(world: Wo
     back = step("wait", "pure.event", **{"with": {"topic": "shop.order", "lookback_seconds": 60}})
     assert world.on(world.run(back)).status == "succeeded"
     assert world.on(world.run(step("wait", "pure.event", **{"with": {"topic": "shop.order"}}))).status == "waiting"
+
+
+TWENTY = f"`[{', '.join('1' for _ in range(20))}]`"
+COSTLY = f"{TWENTY}[*].[{TWENTY}[*].[{TWENTY}[*].[{TWENTY}[*].[`1`]]]]"
+"""Takes a second, whatever the event."""
+
+
+@pytest.mark.parametrize("lookback", [0, 60])
+def test_an_expression_that_takes_too_much_ends_its_wait_and_holds_nobody_up(world: World, lookback: int) -> None:
+    world.events.publish("shop.order", {}, source="t")
+    wanted = {"topic": "shop.order", "match": COSTLY, "lookback_seconds": lookback}
+    costly = world.run(step("wait", "pure.event", **{"with": wanted}), max_retries=0)
+    cheap = world.run(step("wait", "pure.event", **{"with": {"topic": "shop.order", "match": "payload.n == `1`"}}))
+    woken = world.events.publish("shop.order", {"n": 1}, source="t").woken
+    assert woken == (1 if lookback else 2), "the one that looked back has ended before"
+    failed = world.on(costly)
+    assert failed.error is not None and failed.error["type"] == "match_too_costly"
+    assert "cannot be evaluated" in failed.error["message"]
+    assert get(world.units, cheap).status == "succeeded"
+
+
+def test_when_much_was_spent_cheap_expressions_are_still_heard(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waits, "PUBLICATION_VISITS", 0)
+    match = {"topic": "shop.order", "match": "payload.n == `1`"}
+    runs = [world.run(step("wait", "pure.event", **{"with": match})) for _ in range(2)]
+    world.events.publish("shop.order", {"n": 1}, source="t")
+    assert [world.on(run_id).status for run_id in runs] == ["succeeded"] * 2
+
+
+def test_a_look_back_at_too_much_is_refused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kin, "LOOK_BACK_EVENTS", 2)
+    for _ in range(3):
+        world.events.publish("shop.order", {"n": 1}, source="t")
+    wanted = {"topic": "shop.*", "match": {"n": 2}, "lookback_seconds": 60}
+    run = world.on(world.run(step("wait", "pure.event", **{"with": wanted}), max_retries=0))
+    assert run.error is not None and run.error["type"] == "lookback_too_long"
 
 
 def test_an_event_between_the_step_and_its_commit_is_not_missed(world: World) -> None:
