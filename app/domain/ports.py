@@ -123,8 +123,8 @@ class RunStore(Protocol):
     def journal(self, run_id: str, *, after: int = 0) -> list[Record]:
         """Records with a number above `after`, in order."""
 
-    def parts(self, run_id: str) -> Sequence[Sequence[Record]]:
-        """The journals of the runs in which some of its work went on."""
+    def parts(self, run_id: str, without: str = "") -> Sequence[Sequence[Record]]:
+        """The journals of the runs in which some of its work went on; records of one kind may be left out."""
 
     def part_lengths(self, ids: Sequence[str]) -> Mapping[str, tuple[Mapping[str, Any], int]]:
         """Of these parts of runs, those there are: which piece of the work each is, and how long its journal."""

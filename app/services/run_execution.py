@@ -46,6 +46,7 @@ from app.services.steps import (
     commits_itself,
     encode,
     holds,
+    kept_item,
     lend,
     not_allowed,
     not_lent,
@@ -242,6 +243,9 @@ class RunExecution:
 
     def succeeded(self, step: Step, outcome: tuple[bytes, Any], **given: Any) -> Settlement | None:
         """The step, or the item, is done; the run goes on."""
+        if self.lines.item is not None:
+            shares = step.max_parallel if self.job.items is not None else 1
+            outcome = kept_item(self.progress, step, outcome, shares=shares)
         text, value = outcome
         self.lines.record("succeeded", output=orjson.Fragment(text), **given)
         self.progress.finish(step, value, self.lines.item)

@@ -105,7 +105,7 @@ class RunService:
         with self._units(read_only=True) as unit:
             run = run_seen(unit, unit.runs.get(run_id), caller)
             records = unit.runs.journal(run_id)
-            parts = unit.runs.parts(run_id) if has_parts(records) else ()
+            parts = unit.runs.parts(run_id, "log") if has_parts(records) else ()
         return run, list(steps_with_parts(records, parts).values())
 
     def definition(self, run_id: str, *, caller: Caller) -> tuple[Definition, bool]:

@@ -13,6 +13,7 @@ from app.domain.conditions import Condition
 from app.domain.errors import LoopDetected, NotFound, Unprocessable
 from app.domain.pipelines.model import ITEMS_LIMIT, Step
 from app.domain.pipelines.outcome import Failed, Succeeded, Waits
+from app.domain.pipelines.progress import Progress
 from app.domain.ports import Tools
 from app.domain.runs import RunError
 from app.domain.scopes import SCOPES, USE_SECRETS
@@ -29,6 +30,9 @@ LONGEST_WAIT = 86_400.0
 """Seconds of another side's Retry-After that are honoured."""
 OUTPUT_LIMIT = 1024 * 1024
 """Bytes of JSON an output may have; a longer one is cut, with a mark."""
+ITEMS_LIMIT_BYTES = 16 * OUTPUT_LIMIT
+"""The same for the items of one step together: from there on each is cut. The list of them is long cut by then."""
+EXCERPT, ITEM_EXCERPT = 8192, 256
 
 
 def holds(condition: Condition | None, scope: Mapping[str, Any], step: Step) -> bool | Failed:
@@ -161,9 +165,28 @@ def encode(output: Any, step: Step, tool: Tool | None) -> tuple[bytes, Any] | Fa
         message = t("{tool} returned what JSON cannot hold: {error}", tool=step.uses, error=error)
         return Failed(RunError(type="invalid_output", message=message, step_id=step.id), False)
     if len(text) > OUTPUT_LIMIT:
-        output = {"truncated": True, "bytes": len(text), "excerpt": text[:8192].decode(errors="ignore")}
-        return orjson.dumps(output), output
+        return _cut(text, EXCERPT)
     return text, output if tool is None or tool.pure else orjson.loads(text)
+
+
+def _cut(text: bytes, excerpt: int) -> tuple[bytes, Any]:
+    output = {"truncated": True, "bytes": len(text), "excerpt": text[:excerpt].decode(errors="ignore")}
+    return orjson.dumps(output), output
+
+
+def kept_item(progress: Progress, step: Step, outcome: tuple[bytes, Any], *, shares: int) -> tuple[bytes, Any]:
+    """An item's output as it is kept: cut once those of the step take up what all of them may.
+
+    Args:
+        shares: Among how many runs the items are divided.
+    """
+    text, _ = outcome
+    if step.id not in progress.kept:
+        progress.kept[step.id] = sum(len(orjson.dumps(one)) for one in progress.results.get(step.id, {}).values())
+    if progress.kept[step.id] + len(text) > ITEMS_LIMIT_BYTES // shares and len(text) > 2 * ITEM_EXCERPT:
+        outcome = _cut(text, ITEM_EXCERPT)
+    progress.kept[step.id] += len(outcome[0])
+    return outcome
 
 
 def _template_failed(error: TemplateError, step: Step) -> Failed:

@@ -11,6 +11,9 @@ from app.domain.clock import from_micros
 from app.domain.json_text import to_json
 from app.domain.runs import Record
 
+JOURNAL_ROWS = 100
+"""Rows of the journals of parts that are read at once."""
+
 Line = tuple[int, str, Any]
 """`(microseconds since 1970, kind, body)`; the body may hold orjson fragments."""
 
@@ -20,9 +23,9 @@ def pack(lines: Sequence[Line]) -> str:
     return to_json(lines).decode()
 
 
-def unpack(rows: Iterable[tuple[int, str]], after: int) -> Iterator[Record]:
-    """Records numbered above `after` from `(first, records)` rows in order."""
+def unpack(rows: Iterable[tuple[int, str]], after: int, *, without: str = "") -> Iterator[Record]:
+    """Records numbered above `after` from `(first, records)` rows in order; those of one kind may be left out."""
     for first, text in rows:
         for number, (at, kind, body) in enumerate(orjson.loads(text), start=first):
-            if number > after:
+            if number > after and kind != without:
                 yield Record(number, from_micros(at), kind, body)

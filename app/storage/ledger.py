@@ -10,7 +10,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import groupby
 from typing import Any
 
 import orjson
@@ -25,7 +24,7 @@ from app.domain.texts import t
 from app.storage.engines import driver_errors, translated
 from app.storage.events import SqlEventStore
 from app.storage.gates import Gates
-from app.storage.journal import pack, unpack
+from app.storage.journal import JOURNAL_ROWS, pack, unpack
 from app.storage.kin import Kin
 from app.storage.runs import PRIORITY_STEP
 from app.storage.statements import CursorStatements
@@ -218,18 +217,32 @@ class SqlRunLedger(ABC):
     def parts(self, run_id: str, ids: Sequence[str] = ()) -> list[PartEnd]:
         """The parts of a run, or those of them, with their journals, in the order in which they were made."""
         these = f" AND runs.id IN ({', '.join('?' * len(ids))})" if ids else ""
+        parts = f"FROM runs WHERE parent_run_id = ? AND part IS NOT NULL{these}"
+        records: dict[str, list[Record]] = {}
         with self._transaction(write=False) as cursor:
-            cursor.execute(
-                self._sql(
-                    "SELECT runs.id, part, status, error, first, records FROM runs"
-                    " LEFT JOIN run_journal ON run_journal.run_id = runs.id"
-                    f" WHERE parent_run_id = ? AND part IS NOT NULL{these} ORDER BY runs.id, first"
-                ),
-                (run_id, *ids),
-            )
+            cursor.execute(self._sql(f"SELECT id, part, status, error {parts} ORDER BY id"), (run_id, *ids))
+            ends = cursor.fetchall()
+            for part_id, first, text in self._journals(cursor, f"SELECT id {parts}", (run_id, *ids)):
+                records.setdefault(part_id, []).extend(unpack([(first, text)], 0, without="log"))
+        return [
+            PartEnd(part=orjson.loads(part), status=status, error=_loaded(error), records=records.get(part_id, ()))
+            for part_id, part, status, error in ends
+        ]
+
+    def _journals(self, cursor: Any, runs: str, given: Sequence[Any]) -> Iterator[tuple[str, int, str]]:
+        """Rows of the journals of these runs, few at a time: all together they may be larger than memory."""
+        query = self._sql(
+            f"SELECT run_id, first, records FROM run_journal WHERE run_id IN ({runs}) AND (run_id, first) > (?, ?)"
+            f" ORDER BY run_id, first LIMIT {JOURNAL_ROWS}"
+        )
+        last: tuple[str, int] = ("", 0)
+        while True:
+            cursor.execute(query, (*given, *last))
             rows = cursor.fetchall()
-        by_part = [list(group) for _, group in groupby(rows, key=lambda row: row[0])]
-        return [_part_end(group) for group in by_part]
+            yield from rows
+            if len(rows) < JOURNAL_ROWS:
+                return
+            last = rows[-1][0], rows[-1][1]
 
     def part_failed(self, run_id: str) -> bool:
         """Whether one of the parts for which a run waits has failed."""
@@ -335,12 +348,6 @@ def _end(row: Sequence[Any], status: str, error: Mapping[str, Any]) -> RunEnd:
         depth=run_depth(_loaded(event), depth),
         error=error if status == "failed" else None,
     )
-
-
-def _part_end(rows: Sequence[Sequence[Any]]) -> PartEnd:
-    _, part, status, error, *_ = rows[0]
-    records = tuple(unpack(((row[4], row[5]) for row in rows if row[4] is not None), 0))
-    return PartEnd(part=orjson.loads(part), status=status, error=_loaded(error), records=records)
 
 
 def _columns(row: Sequence[Any]) -> tuple[Any, ...]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from itertools import groupby
 from typing import Any
 
 import orjson
@@ -19,6 +18,7 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    tuple_,
     type_coerce,
     union_all,
     update,
@@ -35,7 +35,7 @@ from app.domain.texts import t
 from app.storage.columns import Instant
 from app.storage.gates import FAR, Gates, gate_of
 from app.storage.inserts import insert_into
-from app.storage.journal import Line, pack, unpack
+from app.storage.journal import JOURNAL_ROWS, Line, pack, unpack
 from app.storage.tables import AT_WORK, IN_TASK_LINE, OPEN, run_journal, runs, tasks
 
 PRIORITY_STEP = timedelta(minutes=1)
@@ -187,21 +187,27 @@ class SqlRunStore:
         )
         return list(unpack(((first, text) for first, text in self._connection.execute(query)), after))
 
-    def parts(self, run_id: str) -> list[list[Record]]:
+    def parts(self, run_id: str, without: str = "") -> list[list[Record]]:
         """The journals of the runs in which some of its work went on, and of their parts in turn."""
-        query = (
-            select(runs.c.id, run_journal.c.first, run_journal.c.records)
-            .join(run_journal, run_journal.c.run_id == runs.c.id)
-            .where(runs.c.parent_run_id == run_id, runs.c.part.is_not(None))
-            .order_by(runs.c.id, run_journal.c.first)
+        found: dict[str, list[Record]] = {}
+        for part_id, first, text in self._journals(run_id):
+            found.setdefault(part_id, []).extend(unpack([(first, text)], 0, without=without))
+        outer = [part_id for part_id, records in found.items() if has_parts(records)]
+        return [*found.values(), *(one for part_id in outer for one in self.parts(part_id, without))]
+
+    def _journals(self, run_id: str) -> Iterator[tuple[str, int, str]]:
+        """Rows of the journals of its parts, few at a time: all together they may be larger than memory."""
+        place, last = tuple_(run_journal.c.run_id, run_journal.c.first), ("", 0)
+        mine = select(runs.c.id).where(runs.c.parent_run_id == run_id, ~_WHOLE_RUN)
+        query = select(run_journal.c.run_id, run_journal.c.first, run_journal.c.records).where(
+            run_journal.c.run_id.in_(mine)
         )
-        found: list[list[Record]] = []
-        for part_id, rows in groupby(self._connection.execute(query).all(), key=lambda row: row[0]):
-            records = list(unpack(((first, text) for _, first, text in rows), 0))
-            found.append(records)
-            if has_parts(records):
-                found.extend(self.parts(part_id))
-        return found
+        while True:
+            rows = self._connection.execute(query.where(place > last).order_by(*place.clauses).limit(JOURNAL_ROWS)).all()
+            yield from ((part_id, first, text) for part_id, first, text in rows)
+            if len(rows) < JOURNAL_ROWS:
+                return
+            last = rows[-1][0], rows[-1][1]
 
     def part_lengths(self, ids: Sequence[str]) -> dict[str, tuple[Mapping[str, Any], int]]:
         """Of these parts of runs, those there are: which piece of the work each is, and how long its journal."""

@@ -14,15 +14,18 @@ from sqlalchemy import Engine, text
 from app.domain.clock import SystemClock
 from app.domain.journal import steps_with_parts
 from app.domain.runs import Run
+from app.services import steps
 from app.services.lifecycle import Herald
 from app.services.run_ends import cancel_run
 from app.services.waking import Waker
+from app.storage import ledger as stored_ledger
+from app.storage import runs as stored_runs
 from app.storage.ledger import SqlRunLedger
 from app.storage.unit_of_work import SqlUnitsOfWork
 from app.tools.flow import flow_sleep_tool
 from ordinaut import ToolCall, ToolFailed
 from tests.contract.conftest import make_ledger
-from tests.fakes.hands import Hands
+from tests.fakes.hands import Hands, in_thread
 from tests.fakes.pipelines import get, pipeline, step
 from tests.fakes.rows import queued, stored
 
@@ -44,9 +47,9 @@ def each(items: Any, uses: str = "pure.echo", **keys: Any) -> dict[str, Any]:
     return step("each", uses, foreach=items, **{"with": {"v": "${item}"}, **keys})
 
 
-def ran(units: SqlUnitsOfWork, hands: Hands, *steps: dict[str, Any], **fields: Any) -> Run:
+def ran(units: SqlUnitsOfWork, hands: Hands, *given: dict[str, Any], **fields: Any) -> Run:
     """The run of these steps, once nothing is left to do."""
-    (run_id,) = queued(units, stored(units, pipeline(*steps, **{"max_retries": 0, **fields})))
+    (run_id,) = queued(units, stored(units, pipeline(*given, **{"max_retries": 0, **fields})))
     hands.executor.drain()
     return get(units, run_id)
 
@@ -55,6 +58,53 @@ def ran(units: SqlUnitsOfWork, hands: Hands, *steps: dict[str, Any], **fields: A
 def hands(ledger: SqlRunLedger) -> Hands:
     """A worker."""
     return Hands(ledger, {"pure.echo": echo, "fx.do": echo, "fx.odd": odd_fails})
+
+
+@pytest.mark.parametrize(("side_by_side", "whole"), [(1, [0, 1, 2]), (2, [0, 1])])
+def test_items_are_cut_once_all_together_take_too_much(
+    units: SqlUnitsOfWork, hands: Hands, monkeypatch: pytest.MonkeyPatch, side_by_side: int, whole: list[int]
+) -> None:
+    monkeypatch.setattr(steps, "ITEMS_LIMIT_BYTES", 10_000)
+    run = ran(units, hands, each([str(n) * 3_000 for n in range(6)], max_parallel=side_by_side))
+    assert run.status == "succeeded"
+    assert [n for n, one in enumerate(run.output) if isinstance(one, str)] == whole
+    cut = run.output[-1]
+    assert cut["truncated"] and cut["bytes"] == 3_002 and cut["excerpt"] == '"' + "5" * 255
+
+
+def test_what_was_kept_counts_for_whoever_takes_over(
+    engine: Engine, units: SqlUnitsOfWork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(steps, "ITEMS_LIMIT_BYTES", 10_000)
+    ledger = make_ledger(engine, lease_seconds=0.0)
+    begun, never = threading.Event(), threading.Event()
+
+    def hangs_at_four(call: ToolCall) -> Any:
+        if call.arguments["v"].startswith("4"):
+            begun.set()
+            never.wait()
+        return call.arguments["v"]
+
+    (run_id,) = queued(units, stored(units, pipeline(each([str(n) * 3_000 for n in range(6)], "fx.do"))))
+    in_thread(Hands(ledger, {"fx.do": hangs_at_four}).executor.drain)
+    assert begun.wait(10) and ledger.rescue() == 1
+    Hands(ledger, {"fx.do": echo}, owner="node/2").executor.drain()
+    output = get(units, run_id).output
+    assert [isinstance(one, str) for one in output] == [True] * 3 + [False] * 3
+
+
+@pytest.mark.parametrize("many", [1, 2])
+def test_journals_of_parts_are_read_in_pages(
+    units: SqlUnitsOfWork, hands: Hands, monkeypatch: pytest.MonkeyPatch, many: int
+) -> None:
+    for module in (stored_ledger, stored_runs):
+        monkeypatch.setattr(module, "JOURNAL_ROWS", many)
+    run = ran(units, hands, each([*range(9)], "fx.do", max_parallel=3))
+    assert run.output == [*range(9)]
+    with units(read_only=True) as unit:
+        assert len(unit.runs.parts(run.id)) == 3
+        done = [one for part in unit.runs.parts(run.id, "log") for one in part if one.body.get("status") == "succeeded"]
+    assert len([one for one in done if one.kind == "step"]) == 9
 
 
 @pytest.mark.parametrize("side_by_side", [1, 3])

@@ -230,7 +230,7 @@ class MemoryRunStore:
     def journal(self, run_id: str, *, after: int = 0) -> list[Record]:
         return [record for record in self._rows.journals.get(run_id, []) if record.number > after]
 
-    def parts(self, run_id: str) -> list[list[Record]]:
+    def parts(self, run_id: str, without: str = "") -> list[list[Record]]:
         return []
 
     def part_lengths(self, ids: Sequence[str]) -> dict[str, tuple[Mapping[str, Any], int]]:

@@ -26,6 +26,7 @@ class Progress:
         failures: Failed attempts within the run's present attempt.
         items: The list that a step goes through, by its id.
         results: Outputs of the items that are done, by step id and index.
+        kept: Bytes of JSON that these take, by step id, once somebody has counted them.
         parts: Ids of the runs in which the work of a step, or of one item of it, goes on.
         began: When the present attempt of a step that waits began, as the journal has it.
         resumed: What came of a step's waiting.
@@ -42,6 +43,7 @@ class Progress:
         "done",
         "failures",
         "items",
+        "kept",
         "last_output",
         "outputs",
         "parts",
@@ -58,6 +60,7 @@ class Progress:
         self.failures: dict[str, int] = {}
         self.items: dict[str, Sequence[Any]] = {}
         self.results: dict[str, dict[int, Any]] = {}
+        self.kept: dict[str, int] = {}
         self.parts: dict[str, Sequence[str]] = {}
         self.began: dict[str, str] = {}
         self.resumed: dict[str, Resolution] = {}
