@@ -176,6 +176,9 @@ class WaitStore(Protocol):
     def lost(self, limit: int) -> Sequence[tuple[str, Resolution]]:
         """Waits whose child has ended unseen, or is gone, each with what that means."""
 
+    def let_go(self, wait: OpenWait) -> None:
+        """The wait for a child is over though the child is not: it goes on, whatever becomes of its parent."""
+
     def orphans(self, limit: int) -> Sequence[str]:
         """Ids of unfinished children for which nobody waits any more."""
 

@@ -9,6 +9,7 @@ from typing import Literal
 
 from flask import Response, request
 
+from app.domain.errors import Unprocessable
 from app.domain.idempotency import (
     HEADER,
     KEPT_HEADERS,
@@ -18,6 +19,7 @@ from app.domain.idempotency import (
     KeyedRequest,
     key_of,
 )
+from app.http.errors import answer_domain_error
 from app.http.identity import identity
 from app.http.services import services
 
@@ -41,7 +43,7 @@ class Keyed:
         made: list[Response] = []
 
         def answer() -> KeptAnswer:
-            made.append(produce())
+            made.append(self._produced(produce))
             return _kept(made[0], secret=self.repeats == "secret")
 
         book = services().idempotency
@@ -51,6 +53,15 @@ class Keyed:
             return made[0]
         headers = {**earlier.headers, REPLAYED: "true"}
         return Response((earlier.body or "").encode(), earlier.status, headers)
+
+    def _produced(self, produce: Callable[[], Response]) -> Response:
+        """The answer; where effects are not of one transaction, a failure is one, too: the work was begun."""
+        try:
+            return produce()
+        except Unprocessable as error:
+            if self.repeats != "reserved":
+                raise
+            return answer_domain_error(error)
 
 
 def keyed(repeats: Repeats) -> Keyed | None:

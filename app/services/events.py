@@ -104,10 +104,10 @@ class EventService:
         known = self._publisher.matched([draft])
         with self._units() as unit:
             (published,) = self._publisher.store(unit.events, [draft], known)
-        self._published()
-        started = len(published.triggered) + published.woken
-        if started:
-            self._queue.ring(min(started, 4))
+            # Under a key the transaction goes on after this one: who hears a bell has to find what it rings for.
+            unit.after_commit(self._published)
+            if started := len(published.triggered) + published.woken:
+                unit.after_commit(lambda: self._queue.ring(min(started, 4)))
         return published
 
     def announce(self, topic: str, data: Mapping[str, Any]) -> None:

@@ -185,6 +185,9 @@ class HookService:
         with self._units() as unit:
             # Under the publishers' lock: of two equal deliveries at once, the second finds the first.
             unit.events.lock()
+            standing = unit.hooks.find(hook.slug, lock=True)
+            if standing is None or standing.id != hook.id or not standing.enabled:
+                raise Unauthorized(t("The signature is not good"))
             earlier = self._earlier(unit, hook, draft, delivery)
             if earlier is not None:
                 return Received(event_id=earlier, repeated=True)

@@ -18,6 +18,8 @@ from app.domain.idempotency import (
 )
 from app.domain.ids import new_id
 
+UNPROCESSABLE = 422
+
 
 class IdempotencyService:
     """Answers a request that was answered before as it was answered then.
@@ -81,7 +83,7 @@ class IdempotencyService:
         except BaseException:
             self._released(row)
             raise
-        if not _stands(given):
+        if not _had_effects(given):
             self._released(row)
             return None
         with self._units() as unit:
@@ -95,3 +97,8 @@ class IdempotencyService:
 
 def _stands(given: KeptAnswer) -> bool:
     return 200 <= given.status < 300
+
+
+def _had_effects(given: KeptAnswer) -> bool:
+    """Whether a request whose effects are not of one transaction may have had some: 422 is what came of them."""
+    return _stands(given) or given.status == UNPROCESSABLE

@@ -84,4 +84,6 @@ class Waker:
 def _end(unit: ApprovalUnit, wait: OpenWait, telling: Telling) -> bool:
     if wait.kind == "approval":
         expire(unit, wait, telling)
+    if wait.kind == "child":
+        unit.waits.let_go(wait)
     return unit.waits.resolve(wait.id, wait.then or Resolution())

@@ -12,6 +12,7 @@ from app.domain.clock import Clock
 from app.domain.events import StoredEvent
 from app.domain.ids import new_id
 from app.domain.signatures import signed_headers
+from app.domain.texts import t
 from app.domain.webhooks import (
     DISABLED,
     SEND_SECONDS,
@@ -147,20 +148,32 @@ class WebhookSending:
         with self._units(read_only=True) as unit:
             webhook = unit.webhooks.get(claimed.webhook_id)
             secrets = self._secrets.opened(unit.signing_secrets.of(webhook.id, now))
+        if not webhook.enabled:
+            # Planned while somebody switched it off: what was withdrawn is not told.
+            with self._units() as unit:
+                unit.webhooks.give_up(webhook.id, now)
+            return
+        if not secrets:
+            # The receiver could not tell it from a stranger's, and has done nothing wrong.
+            trouble = str(t("None of its secrets can be opened: see ORDINAUT_SECRET_KEYS"))
+            attempt = Attempt(at=now, ms=0, error=trouble)
+            self._settle(claimed, attempt, blame=False)
+            return
         body = claimed.body.encode()
         signed = signed_headers(claimed.message_id, body, secrets, int(now.timestamp()))
         headers = {**signed, "Idempotency-Key": claimed.message_id}
         self._settle(claimed, self._post(webhook.url, headers, body, seconds=self._seconds))
 
-    def _settle(self, claimed: WebhookDelivery, attempt: Attempt) -> None:
+    def _settle(self, claimed: WebhookDelivery, attempt: Attempt, *, blame: bool = True) -> None:
         now = self._clock.now()
         outcome = verdict(claimed.tries, attempt, now, random.random())
         with self._units() as unit:
             telling = self._herald.opened(unit, DISABLED)
-            before = unit.webhooks.get(claimed.webhook_id, lock=not attempt.taken)
+            # Locked before its delivery, as whoever changes it does; else what they change would be undone here.
+            before = unit.webhooks.get(claimed.webhook_id, lock=True)
             if not unit.webhooks.settle(claimed, outcome, attempt):
                 return
-            after = judged(before, attempt, self._patience)
+            after = judged(before, attempt, self._patience) if blame else before
             if after != before:
                 unit.webhooks.save(after)
             given_up = 0

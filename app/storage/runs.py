@@ -203,7 +203,9 @@ class SqlRunStore:
             run_journal.c.run_id.in_(mine)
         )
         while True:
-            rows = self._connection.execute(query.where(place > last).order_by(*place.clauses).limit(JOURNAL_ROWS)).all()
+            rows = self._connection.execute(
+                query.where(place > last).order_by(*place.clauses).limit(JOURNAL_ROWS)
+            ).all()
             yield from ((part_id, first, text) for part_id, first, text in rows)
             if len(rows) < JOURNAL_ROWS:
                 return

@@ -226,6 +226,13 @@ class SqlWaitStore:
         )
         return [(row[0], _lost(*row[1:])) for row in rows]
 
+    def let_go(self, wait: OpenWait) -> None:
+        """The wait for a child is over though the child is not: it goes on, whatever becomes of its parent."""
+        self._sql.run(
+            "UPDATE runs SET origin = 'spawned:' || substr(origin, 7) WHERE id = ? AND substr(origin, 1, 6) = 'child:'",
+            (wait.child_run_id,),
+        )
+
     def orphans(self, limit: int) -> list[str]:
         """Ids of unfinished children whose parent has ended, so that nobody waits for them any more."""
         rows = self._sql.run(

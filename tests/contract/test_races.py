@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, text
 
+from app.domain.access import LOCAL
 from app.domain.bulk import BulkRequest
 from app.domain.clock import SystemClock
 from app.domain.errors import Conflict
@@ -17,11 +19,14 @@ from app.domain.reruns import Mark
 from app.domain.runs import RunFilter
 from app.domain.tasks import Task
 from app.domain.waits import Parking, Resolution, Sleep, Until
+from app.domain.webhooks import Attempt, Webhook, judged
+from app.services import webhook_sending
 from app.services.bulk import BulkService
 from app.services.lifecycle import Herald
 from app.services.reruns import RerunService
 from app.storage.ledger import SqlRunLedger
 from app.storage.unit_of_work import SqlUnitsOfWork
+from tests.contract.test_webhooks import World
 from tests.fakes.access import ANA
 from tests.fakes.hands import Bell
 from tests.fakes.pipelines import get
@@ -122,3 +127,27 @@ def test_many_are_canceled_while_beat_wakes_some_of_them(
         assert all(unit.waits.resolve(one.id, Resolution()) for one in due)
     assert bulk.joined().done == 2
     assert {get(units, run_id).status for run_id in runs} == {"canceled"}
+
+
+def test_what_its_owner_changes_while_a_delivery_is_settled_stands(
+    engine: Engine, units: SqlUnitsOfWork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(units)
+    one = world.webhook()
+    world.status = 500
+    world.publish("shop.first")
+    world.plan()
+    world.send()
+    assert world.state(one).failures == 1
+    world.status = 200
+    world.clock.turn(days=1)
+    withdrawn = Meanwhile(engine, lambda: world.service.change(one.id, {"enabled": False}, caller=LOCAL))
+
+    def judged_slowly(webhook: Webhook, attempt: Attempt, patience: timedelta) -> Webhook:
+        withdrawn.start()
+        return judged(webhook, attempt, patience)
+
+    monkeypatch.setattr(webhook_sending, "judged", judged_slowly)
+    assert world.send() == 1
+    assert not isinstance(withdrawn.joined(), Exception)
+    assert (world.state(one).enabled, world.state(one).failures) == (False, 0)

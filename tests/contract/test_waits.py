@@ -217,6 +217,22 @@ def test_a_child_brings_back_what_it_came_to(world: World, uses: str, status: st
     assert made is not None and (made.trigger, made.parent_run_id) == ("child", run_id)
 
 
+def test_a_child_goes_on_when_the_wait_for_it_is_over(world: World, engine: Engine) -> None:
+    child = stored(world.units, pipeline(step("c", "pure.event", **{"with": {"topic": "shop.*"}})))
+    asked = {"task_id": child.id, "timeout_seconds": 60}
+    parent = world.run(step("call", "fx.child", **{"with": asked}, on_error="continue"))
+    world.hands.executor.drain()
+    due(engine)
+    world.waker.look()
+    assert world.on(parent).status == "succeeded"
+    world.waker.tidy()
+    with world.units(read_only=True) as unit:
+        made = unit.runs.latest(child.id)
+    assert made is not None and (made.status, made.cancel_requested_at) == ("waiting", None)
+    world.events.publish("shop.paid", {}, source="t")
+    assert world.on(made.id).status == "succeeded"
+
+
 def test_a_child_nobody_waits_for(world: World) -> None:
     child = stored(world.units, pipeline(step("c", "pure.echo")))
     run = world.on(world.run(step("call", "fx.child", **{"with": {"task_id": child.id, "wait": False}})))

@@ -328,3 +328,27 @@ def test_attempts_are_counted_by_what_came_of_them(
     name = WEBHOOK_DELIVERIES.name
     assert {labels[0][1]: value for (sample, labels), value in store.sums.items() if sample == name} == outcomes
     assert store.sums[f"{WEBHOOK_DURATION.name}_sum", ()] == pytest.approx(sums)
+
+
+def test_nothing_is_sent_to_one_that_was_switched_off(world: World) -> None:
+    one = world.webhook()
+    world.publish("shop.first")
+    world.plan()
+    claimed = world.sending.claim(())
+    assert claimed is not None
+    with world.units() as unit:
+        unit.webhooks.save(replace(unit.webhooks.get(one.id), enabled=False))
+    world.sending.send(claimed)
+    assert world.posted == [] and [delivery.status for delivery in world.deliveries(one)] == ["failed"]
+
+
+def test_nothing_is_sent_unsigned_and_nobody_is_blamed(world: World) -> None:
+    one = world.webhook()
+    world.publish("shop.first")
+    world.plan()
+    world.sending._secrets = SigningSecrets(Vault(["another" * 8]))
+    assert world.send() == 1
+    assert world.posted == [] and world.state(one).failures == 0
+    found = world.service.deliveries(one.id, limit=9, offset=0, caller=LOCAL)
+    [(delivery, [attempt])] = found.items
+    assert delivery.status == "pending" and attempt.error is not None and "ORDINAUT_SECRET_KEYS" in attempt.error

@@ -26,6 +26,9 @@ class MemoryWaitStore:
         self._rows.runs[wait.run_id] = replace(self._rows.runs[wait.run_id], status="queued")
         return True
 
+    def let_go(self, wait: OpenWait) -> None:
+        """Children are no matter in memory."""
+
     def drop(self, run_id: str) -> bool:
         before = len(self._rows.waits)
         self._rows.waits = {key: one for key, one in self._rows.waits.items() if one.run_id != run_id}

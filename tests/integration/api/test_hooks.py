@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from app.domain.hooks import Hook
+from app.services.hooks import HookService
 from tests.fakes import senders
 from tests.integration.api.conftest import Api
 
@@ -62,6 +64,21 @@ def test_it_is_remembered_when_the_event_has_been_deleted(api: Api) -> None:
     api.send("POST", "/hooks/shop", expect=202, **sent)
     api.send("DELETE", "/events/stream/cleanup?max_age_hours=0", expect=200)
     api.send("POST", "/hooks/shop", expect=200, **sent)
+    assert events(api) == []
+
+
+def test_a_delivery_to_a_hook_that_is_deleted_meanwhile_is_refused_as_any(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = senders.standard(new_hook(api)["secret"], {})
+    still_open = HookService._open
+
+    def deleted_now(service: HookService, hook: Hook) -> bool:
+        api.send("DELETE", "/hooks/shop", expect=204)
+        return still_open(service, hook)
+
+    monkeypatch.setattr(HookService, "_open", deleted_now)
+    assert api.send("POST", "/hooks/shop", expect=401, **sent).get_json()["message"] == "The signature is not good"
     assert events(api) == []
 
 

@@ -64,6 +64,17 @@ def test_a_tool_is_called_once(api: Api) -> None:
     assert answers[0] == answers[1] and total(api) == 1
 
 
+def test_a_tool_that_failed_is_not_called_again_under_its_key(api: Api) -> None:
+    body = {"arguments": {"expression": "sum(@)", "data": "x"}}
+    first = api.send("POST", "/tools/data.transform/invoke", json=body, headers=KEY, expect=422)
+    second = api.send("POST", "/tools/data.transform/invoke", json=body, headers=KEY, expect=422)
+    assert second.data == first.data and second.headers[REPLAYED] == "true"
+    # What never reached the tool leaves the key free.
+    other = {"Idempotency-Key": "other"}
+    api.post("/tools/data.set/invoke", {"arguments": {}}, headers=other, expect=400)
+    assert api.post("/tools/data.set/invoke", {"arguments": {"value": 1}}, headers=other)["output"] == 1
+
+
 def test_what_is_shown_once_is_not_kept(api: Api) -> None:
     body = {"name": "ana", "scopes": ["tasks:read"]}
     made = api.post("/agents", body, expect=201, headers=KEY)
