@@ -83,6 +83,8 @@ def add_form_pages(pages: Blueprint, shell: Shell) -> None:
     @pages.get("/tasks/new")
     def new() -> Response:
         """An empty form, or one like the task in `?from=`."""
+        if not shell.context.routes.caller().may("tasks:create"):
+            return shell.lacking("tasks:create", place="tasks")
         source = request.args.get("from")
         found = api.get(f"/tasks/{source}") if source else None
         values = dict(NEW) if found is None or not found.ok else _values(found.data)
@@ -96,6 +98,8 @@ def add_form_pages(pages: Blueprint, shell: Shell) -> None:
     @pages.get("/tasks/<task_id>/edit")
     def edit(task_id: str) -> Response:
         """The form with what the task is now."""
+        if not shell.context.routes.caller().may("tasks:update"):
+            return shell.lacking("tasks:update", place="tasks")
         found = api.get(f"/tasks/{task_id}")
         if not found.ok:
             return shell.refused(found, place="tasks")

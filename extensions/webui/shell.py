@@ -106,6 +106,11 @@ class Shell:
         problems = [(field, told) for field, told in problems_of(refusal) if told]
         return self.page("webui/refused.html", place=place, status=refusal.status, refusal=data, problems=problems)
 
+    def lacking(self, scope: str, *, place: str) -> Response:
+        """A page in place of a form that the reader could fill in for nothing."""
+        data = {"message": self.context.translate("You may not do this"), "details": {"required_scopes": [scope]}}
+        return self.page("webui/refused.html", place=place, status=403, refusal=data, problems=[])
+
     def closed(self, code: str, *, place: str, wrong: bool = False) -> Response:
         """The page that asks who is there, or says why nothing can be shown now.
 

@@ -264,3 +264,12 @@ def test_the_search_is_a_form_where_there_are_no_scripts(browser: Browser, ordin
     page.locator("#found a").first.click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("Quiet search")
     context.close()
+
+
+def test_events_come_by_themselves(page: Page, ordinaut: Instance) -> None:
+    page.goto("/ext/webui/events?topic=live.**")
+    expect(page.get_by_text("No event is like this.")).to_be_visible()
+    with page.expect_response(lambda answer: "/api/stream" in answer.url):
+        page.reload()
+    ordinaut.call("POST", "/events", {"topic": "live.news", "payload": {"n": 1}}, expect=202)
+    expect(page.get_by_text("live.news")).to_be_visible()
