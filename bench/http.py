@@ -65,21 +65,20 @@ class Loader:
         )
 
     def load(self, base: str, name: str) -> tuple[float, float, float]:
-        """Requests a second, p50 and p99 in ms; answers that are no success end the bench."""
+        """See `loaded`."""
         method, path = name.split()
         more = ["-H", f"Authorization: Bearer {self._bearer}"] if self._bearer else []
         more += ["-s", str(self._script)] if method == "POST" else []
-        done = subprocess.run(
-            ["wrk", "-t1", "-c16", f"-d{self._seconds}s", "--latency", *more, base + path],
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=30,
-        )
-        text = done.stdout
-        assert "Non-2xx" not in text and "Socket errors" not in text, text
-        rate = float(re.search(r"Requests/sec:\s+([\d.]+)", text)[1])  # type: ignore[index]
-        return rate, _milliseconds(text, "50%"), _milliseconds(text, "99%")
+        return loaded(base + path, self._seconds, 16, *more)
+
+
+def loaded(url: str, seconds: int, connections: int, *more: str) -> tuple[float, float, float]:
+    """Requests a second, p50 and p99 in ms, under `wrk`; answers that are no success end the bench."""
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", *more, url]
+    text = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout
+    assert "Non-2xx" not in text and "Socket errors" not in text, text
+    rate = float(re.search(r"Requests/sec:\s+([\d.]+)", text)[1])  # type: ignore[index]
+    return rate, _milliseconds(text, "50%"), _milliseconds(text, "99%")
 
 
 def _milliseconds(text: str, share: str) -> float:
@@ -88,7 +87,8 @@ def _milliseconds(text: str, share: str) -> float:
     return float(found[1]) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[found[2]]
 
 
-def _ask(base: str, method: str, path: str, body: Any = None, *, bearer: str = "") -> Any:
+def ask(base: str, method: str, path: str, body: Any = None, *, bearer: str = "") -> Any:
+    """The JSON that a request is answered with."""
     data = None if body is None else json.dumps(body).encode()
     headers = {"Content-Type": "application/json"}
     if bearer:
@@ -98,9 +98,10 @@ def _ask(base: str, method: str, path: str, body: Any = None, *, bearer: str = "
         return json.load(answer)
 
 
-def _answers(base: str) -> bool:
+def answers_at(base: str) -> bool:
+    """Whether somebody serves there."""
     try:
-        return bool(_ask(base, "GET", "/health/live"))
+        return bool(ask(base, "GET", "/health/live"))
     except OSError:
         return False
 
@@ -112,7 +113,7 @@ def _log_in(scene: Stage, base: str, auth: str) -> str:
     command = [sys.executable, "bin/ordinaut", "agent", "create", "bench", "--json"]
     made = subprocess.run(command, env=scene.env | {"ORDINAUT_AUTH": auth}, check=True, capture_output=True, timeout=60)
     shown = {name: json.loads(made.stdout)[name] for name in ("agent_id", "agent_secret")}
-    return str(_ask(base, "POST", "/agents/auth/token", shown)["access_token"])
+    return str(ask(base, "POST", "/agents/auth/token", shown)["access_token"])
 
 
 def _sides(scene: Stage, auth: str) -> tuple[dict[str, str], str]:
@@ -128,19 +129,19 @@ def _sides(scene: Stage, auth: str) -> tuple[dict[str, str], str]:
         LOG_LEVEL="INFO",
     )
     sides = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
-    until(scene, lambda: _answers(sides["ours"]), "our web process")
+    until(scene, lambda: answers_at(sides["ours"]), "our web process")
     bearer = _log_in(scene, sides["ours"], auth)
     answers = {}
     for name in GOALS:
         method, path = name.split()
-        answers[name] = _ask(sides["ours"], method, path, BODY if method == "POST" else None, bearer=bearer)
+        answers[name] = ask(sides["ours"], method, path, BODY if method == "POST" else None, bearer=bearer)
     (scene.folder / "answers.json").write_text(json.dumps(answers))
     scene.start(
         *("-m", "gunicorn", "--worker-class", "gthread", "--workers", "1", "--threads", str(THREADS)),
         *("--bind", f"127.0.0.1:{ports['bare']}", "--keep-alive", "5", "--log-level", "warning", "bench.http:bare()"),
         BENCH_ANSWERS=str(scene.folder / "answers.json"),
     )
-    until(scene, lambda: _answers(sides["bare"]), "the bare view")
+    until(scene, lambda: answers_at(sides["bare"]), "the bare view")
     return sides, bearer
 
 
