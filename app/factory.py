@@ -25,6 +25,7 @@ from app.blueprints import (
     hooks,
     incidents,
     mcp,
+    oauth,
     pipelines,
     processes,
     reruns,
@@ -35,6 +36,7 @@ from app.blueprints import (
     tools,
     webhooks,
 )
+from app.domain.scopes import routes_of
 from app.extension_host.host import ExtensionHost
 from app.http.errors import configure_errors
 from app.http.extension_hooks import configure_extension_hooks
@@ -46,6 +48,7 @@ from app.http.key_ring import KeyRing
 from app.http.limits import configure_limits
 from app.http.locale import configure_locale
 from app.http.metrics import configure_metrics
+from app.http.oauth import RESOURCES, configure_oauth
 from app.http.reading import configure_reading
 from app.http.request_id import configure_request_id
 from app.http.request_log import configure_request_log
@@ -59,6 +62,7 @@ from config.lifecycle import stopping
 
 BLUEPRINTS = (
     auth.bp,
+    oauth.bp,
     agents.bp,
     audit.bp,
     secrets.bp,
@@ -116,6 +120,8 @@ class WebSettings(Protocol):
     def access_token_seconds(self) -> int: ...
     @property
     def login_rate_limit(self) -> str: ...
+    @property
+    def oauth(self) -> bool: ...
     @property
     def require_scopes(self) -> bool: ...
     @property
@@ -195,8 +201,11 @@ def configure_access(app: Flask, settings: WebSettings) -> None:
         require_scopes=settings.require_scopes,
         trusted=tuple(ip_network(network) for network in settings.trusted_proxies),
         protected=frozenset(settings.protected_routes),
+        resources=RESOURCES,
     )
     configure_identity(app, rules)
+    needs = (routes_of("mcp_http"),) if settings.require_scopes else ()
+    configure_oauth(app, offered=settings.oauth and bearers is not None, needs=needs)
 
 
 def configure_extensions(app: Flask, container: WebContainer) -> None:

@@ -103,6 +103,13 @@ ACCESS = (
         "Logins and refreshes for each address, and logins for each agent, beside `ORDINAUT_RATE_LIMIT`.",
     ),
     Setting(
+        "ORDINAUT_OAUTH",
+        parsers.FLAG,
+        "1",
+        "Assistants may ask people for rights by OAuth 2.1, where `ORDINAUT_AUTH=jwt`. They register themselves; none "
+        "gets anything before an agent has signed in and agreed.",
+    ),
+    Setting(
         "ORDINAUT_REQUIRE_SCOPES",
         parsers.FLAG,
         "0",

@@ -12,8 +12,9 @@ from app.domain.approvals import Approval
 from app.domain.errors import InvalidInput, OrdinautError
 from app.domain.texts import t
 from app.http.api import api
-from app.http.approval_pages import asking, filled, refused, told, wants_page
+from app.http.approval_pages import asking, filled, refused, told
 from app.http.identity import identity
+from app.http.plain_pages import wants_page
 from app.http.sentences import invalid_input
 from app.http.services import services
 from app.schemas.approval_links import LinkDecideIn, LinkedOut, LinkIn, LinkOut, TokenQuery, linked_out

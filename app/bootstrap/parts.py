@@ -36,6 +36,7 @@ from app.services.hooks import HookService
 from app.services.incidents import IncidentService
 from app.services.lifecycle import Herald, RunWitness
 from app.services.metrics import MetricsService, Process
+from app.services.oauth import OAuthService
 from app.services.publishing import Publisher, Triggers
 from app.services.relay import Relay
 from app.services.reruns import RerunService
@@ -53,6 +54,7 @@ from app.storage.database import Database
 from app.telemetry import attach
 from app.telemetry.lines import write_line
 from app.tools.builtin import builtin_tools
+from app.tools.client_documents import WebDocuments
 from app.tools.email_server import MailServer
 from app.tools.forms import SchemaForms
 from app.tools.http_safety import HttpPolicy
@@ -97,6 +99,12 @@ def open_access(settings: Settings, database: Database) -> AccessServices:
         refresh_seconds=settings.refresh_token_seconds,
         rotate_also=lambda: signing.rotate(database.units),
     )
+
+
+def make_oauth(settings: Settings, database: Database, access: AccessServices) -> OAuthService:
+    """What programs get of people."""
+    documents = WebDocuments(HttpPolicy.parse(",".join(settings.http_allowed_hosts)))
+    return OAuthService(units=database.units, clock=database.clock, auth=access.auth, documents=documents)
 
 
 def owners(settings: Settings, access: AccessServices) -> Callable[[str], Caller]:

@@ -62,6 +62,8 @@ class Session:
     Attributes:
         refresh_jti: The one refresh token that still counts; any other of the family means theft.
         scopes: What the login asked for; None for all that the agent has.
+        client_id: The program that somebody let act for the agent (OAuth); None for the agent itself.
+        audience: The one address that such a program's tokens are good for.
     """
 
     id: str
@@ -71,6 +73,8 @@ class Session:
     created_at: datetime
     expires_at: datetime
     revoked_at: datetime | None = None
+    client_id: str | None = None
+    audience: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

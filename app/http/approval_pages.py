@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,32 +14,13 @@ from app.domain.approvals import Approval
 from app.domain.errors import InvalidInput, OrdinautError, Problem
 from app.domain.texts import t
 from app.http.errors import KINDS
-from app.http.locale import language, speak
+from app.http.locale import speak
+from app.http.plain_pages import plain_page
 
 MEMBER = "form."
 """Before the names of the form's members."""
 WHOLE = "form"
 """The form as JSON, where its schema names no members."""
-
-_STYLE = Markup(
-    "body{font:16px/1.5 system-ui,sans-serif;max-width:40rem;margin:2rem auto;padding:0 1rem;color:#1a1a1a;"
-    "background:#fff}pre{background:#f2f2f2;padding:.75rem;overflow:auto;white-space:pre-wrap}"
-    "label{display:block;margin:.75rem 0}input,select,textarea{display:block;width:100%;box-sizing:border-box;"
-    "font:inherit;padding:.4rem}button{font:inherit;padding:.5rem 1.25rem;margin:.75rem .5rem 0 0}"
-    ".wrong{color:#a40000}"
-)
-_HASH = base64.b64encode(hashlib.sha256(str(_STYLE).encode()).digest()).decode()
-POLICY = f"default-src 'none'; style-src 'sha256-{_HASH}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-_PAGE = Markup(
-    '<!doctype html><html lang="{language}"><head><meta charset="utf-8"><meta name="robots" content="noindex">'
-    '<meta name="viewport" content="width=device-width,initial-scale=1"><title>{title}</title>'
-    "<style>{style}</style></head><body><h1>{title}</h1>{body}</body></html>"
-)
-
-
-def wants_page() -> bool:
-    """Whether the client is a browser that shows pages, and no program that takes what it gets."""
-    return request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html"
 
 
 def asking(linked: Linked, problems: Sequence[Problem] = ()) -> Response:
@@ -56,21 +35,21 @@ def asking(linked: Linked, problems: Sequence[Problem] = ()) -> Response:
     comment = Markup('<label>{}<textarea name="comment" rows="2" maxlength="2000"></textarea></label>')
     form = [token, *_inputs(approval), comment.format(speak(t("Comment"))), *_buttons(linked.options)]
     parts.append(Markup('<form method="post" action="{}">{}</form>').format(address, Markup("").join(form)))
-    return _page(approval.title, Markup("").join(parts), 400 if problems else 200)
+    return plain_page(approval.title, Markup("").join(parts), 400 if problems else 200)
 
 
 def told(approval: Approval) -> Response:
     """What has been decided."""
     option = approval.outcome.decision.option if approval.outcome else ""
     text = speak(t("It was decided: {decision}", decision=option))
-    return _page(approval.title, Markup('<p role="status">{}</p>').format(text), 200)
+    return plain_page(approval.title, Markup('<p role="status">{}</p>').format(text), 200)
 
 
 def refused(error: OrdinautError) -> Response:
     """Why there is nothing to decide."""
     text = error.problems[0].message if isinstance(error, InvalidInput) and error.problems else error.message
     kind = KINDS[error.code]
-    return _page(speak(kind.title), Markup('<p role="alert">{}</p>').format(speak(text)), kind.status)
+    return plain_page(speak(kind.title), Markup('<p role="alert">{}</p>').format(speak(text)), kind.status)
 
 
 def filled(approval: Approval, given: Mapping[str, str]) -> Any:
@@ -143,10 +122,3 @@ def _lines(text: str) -> Markup:
 
 def _pretty(value: Any) -> str:
     return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
-
-
-def _page(title: str, body: Markup, status: int) -> Response:
-    text = _PAGE.format(language=language(), title=title, style=_STYLE, body=body)
-    # With a policy of no referrer at all browsers would call the form's origin `null`, which is nobody's.
-    headers = {"Content-Security-Policy": POLICY, "Referrer-Policy": "strict-origin", "Vary": "Accept"}
-    return Response(text, status, headers, content_type="text/html; charset=utf-8")

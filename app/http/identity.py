@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Any, Protocol, cast
@@ -36,8 +36,12 @@ Network = IPv4Network | IPv6Network
 class Bearers(Protocol):
     """Turns what a client shows into a caller; `app.http.tokens`."""
 
-    def caller(self, bearer: str) -> Caller:
-        """Of an access token or an API key; Unauthorized for anything else."""
+    def caller(self, bearer: str, addresses: Sequence[str] = ()) -> Caller:
+        """Of an access token or an API key; Unauthorized for anything else.
+
+        Args:
+            addresses: Where it is shown, for tokens that are good for one address alone.
+        """
 
     def agent(self, agent_id: str) -> Caller:
         """The agent as it is today; without scopes when it is gone or disabled."""
@@ -55,12 +59,14 @@ class AccessRules:
         require_scopes: Whether an extension's routes take `ext:<id>:routes`.
         trusted: TCP peers whose `X-Scopes` is believed while there are no tokens.
         protected: Those of `PUBLIC_ROUTES` that ask who is calling after all.
+        resources: Addresses that tokens of programs (OAuth) are good for: one resource under all its names.
     """
 
     bearers: Bearers | None = None
     require_scopes: bool = False
     trusted: tuple[Network, ...] = ()
     protected: frozenset[str] = frozenset()
+    resources: tuple[str, ...] = ()
 
 
 def configure_identity(app: Flask, rules: AccessRules) -> None:
@@ -176,7 +182,7 @@ def still_valid() -> Callable[[], bool]:
     They may not once they have lost a scope that they came with. It may be asked as often as one likes, also after
     the request is over; every few seconds it looks.
     """
-    bearers, shown = _rules().bearers, bearer()
+    bearers, shown, here = _rules().bearers, bearer(), resources()
     one = known_caller()
     if bearers is None or one is None:
         return lambda: True
@@ -185,7 +191,7 @@ def still_valid() -> Callable[[], bool]:
     def look() -> bool:
         try:
             with app.app_context():
-                now = bearers.caller(shown) if shown is not None else bearers.agent(one.agent_id)
+                now = bearers.caller(shown, here) if shown is not None else bearers.agent(one.agent_id)
             return bool(now.scopes) and all(map(now.may, one.scopes))
         except Unauthorized:
             return False
@@ -193,6 +199,19 @@ def still_valid() -> Callable[[], bool]:
             return True  # the database is away: nobody has lost anything yet
 
     return _seldom(look)
+
+
+def resources() -> tuple[str, ...]:
+    """The names under which the current address is one that programs are let use (RFC 8707); none elsewhere."""
+    served = _rules().resources
+    if not any(request.path == one or request.path.startswith(f"{one}/") for one in served):
+        return ()
+    return tuple(origin() + one for one in served)
+
+
+def origin() -> str:
+    """Scheme and host under which this installation was called, and where it is mounted; no slash at the end."""
+    return request.url_root.rstrip("/")
 
 
 def _seldom(look: Callable[[], bool]) -> Callable[[], bool]:
@@ -243,7 +262,7 @@ def _looked_up(rules: AccessRules) -> Caller:
         return LOCAL_CALLER if claims is None else Caller(LOCAL, claims, narrowed=True)
     shown = bearer()
     if shown is not None:
-        return _narrowed(rules.bearers.caller(shown), rules)
+        return _narrowed(rules.bearers.caller(shown, resources()), rules)
     if takes_ticket():
         return _narrowed(rules.bearers.ticket_caller(request.args[TICKET]), rules)
     return NOBODY

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -59,7 +59,8 @@ def configure_tokens(app: Flask, ring: KeyRing, *, access_seconds: int) -> None:
         JWT_ENCODE_ISSUER=ISSUER,
         JWT_DECODE_ISSUER=ISSUER,
         JWT_ENCODE_AUDIENCE=ISSUER,
-        JWT_DECODE_AUDIENCE=ISSUER,
+        # Whom a token is for depends on the address that is asked: `read` looks.
+        JWT_DECODE_AUDIENCE=None,
         JWT_DECODE_LEEWAY=LEEWAY_SECONDS,
         JWT_ACCESS_TOKEN_EXPIRES=timedelta(seconds=access_seconds),
     )
@@ -100,8 +101,28 @@ def issue_for_page(granted: Granted) -> Tokens:
     return Tokens(access, "", PAGE_SECONDS, granted.scopes)
 
 
-def read(token: str, *kinds: str) -> TokenClaims:
+def issue_for_program(granted: Granted, scopes: Sequence[str] | None = None) -> Tokens:
+    """A pair of tokens for a session of a program: for its one address (RFC 8707), and with these scopes alone."""
+    agent, session = granted.agent, granted.session
+    claims = {"sid": session.id, "ver": agent.token_version, "aud": session.audience, "client_id": session.client_id}
+    held = [scope for scope in granted.scopes if scopes is None or scope in scopes]
+    access = create_access_token(
+        agent.id, additional_claims={**claims, "scope": " ".join(held)}, additional_headers={"typ": _TYPES[ACCESS]}
+    )
+    refresh = create_refresh_token(
+        agent.id,
+        expires_delta=session.expires_at - datetime.now(UTC),
+        additional_claims={**claims, "jti": session.refresh_jti},
+        additional_headers={"typ": _TYPES[REFRESH]},
+    )
+    return Tokens(access, refresh, _desk().access_seconds, held)
+
+
+def read(token: str, *kinds: str, of_program: bool | None = False) -> TokenClaims:
     """What a token of one of these kinds says.
+
+    Args:
+        of_program: Whether it has to be one that a program was given (OAuth), or an agent's own; None for either.
 
     Raises:
         Unauthorized: It is forged, has run out, or is not of these kinds; nobody learns which.
@@ -110,6 +131,8 @@ def read(token: str, *kinds: str) -> TokenClaims:
         raise Unauthorized
     claims = _desk().verified(token, kinds)
     if claims.expires_at + timedelta(seconds=LEEWAY_SECONDS) <= datetime.now(UTC):
+        raise Unauthorized
+    if of_program is not None and of_program is (claims.audience == ISSUER):
         raise Unauthorized
     return claims
 
@@ -136,8 +159,11 @@ def _claims(claims: dict[str, Any], typ: object, kinds: tuple[str, ...]) -> Toke
         jti=claims["jti"],
         version=claims["ver"],
         expires_at=datetime.fromtimestamp(claims["exp"], UTC),
+        audience=claims["aud"],
+        scopes=None if claims["aud"] == ISSUER or kind == REFRESH else tuple(claims["scope"].split()),
     )
-    if not all(isinstance(text, str) for text in (read.agent_id, read.session_id, read.jti)) or "iat" not in claims:
+    texts = (read.agent_id, read.session_id, read.jti, read.audience)
+    if not all(isinstance(text, str) for text in texts) or "iat" not in claims:
         raise ValueError(kind)
     return read
 
@@ -145,11 +171,14 @@ def _claims(claims: dict[str, Any], typ: object, kinds: tuple[str, ...]) -> Toke
 class ServiceBearers:
     """See `app.http.identity.Bearers`; the services are those of the current application."""
 
-    def caller(self, bearer: str) -> Caller:
+    def caller(self, bearer: str, addresses: Sequence[str] = ()) -> Caller:
         """Of an API key or an access token."""
         if bearer.startswith(KEY_PREFIX) and len(bearer) <= LONGEST:
             return services().auth.key_caller(bearer)
-        return services().auth.token_caller(read(bearer, ACCESS))
+        claims = read(bearer, ACCESS, of_program=None)
+        if claims.audience != ISSUER and claims.audience not in addresses:
+            raise Unauthorized
+        return services().auth.token_caller(claims)
 
     def agent(self, agent_id: str) -> Caller:
         """The agent with the scopes it holds today."""

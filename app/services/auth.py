@@ -28,13 +28,20 @@ TICKET_SECONDS = 30
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenClaims:
-    """What a token says, once its signature has been checked."""
+    """What a token says, once its signature has been checked.
+
+    Attributes:
+        audience: Whom it is for: the API, or the one address that a program was let use (RFC 8707).
+        scopes: The only ones it holds of its session's; None for all of them.
+    """
 
     agent_id: str
     session_id: str
     jti: str
     version: int
     expires_at: datetime
+    audience: str
+    scopes: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +93,11 @@ class AuthService:
         self._refresh = timedelta(seconds=refresh_seconds)
         self._memory = Memory()
 
-    def login(self, agent: str, secret: str, *, scopes: Sequence[str] | None) -> Granted:
+    def login(self, agent: str, secret: str, *, scopes: Sequence[str] | None, audience: str | None = None) -> Granted:
         """Begin a session for an agent, by id or name.
+
+        Args:
+            audience: The one address that its tokens are to be good for; None for the API.
 
         Raises:
             Unauthorized: Unknown agent, wrong secret, disabled: nobody learns which.
@@ -105,18 +115,24 @@ class AuthService:
         if lacking:
             raise Forbidden(required_scopes=lacking, granted_scopes=sorted(found.scopes))
         now = self._clock.now()
-        session = Session(
+        session = self.session(found, scopes, now)
+        if audience is not None:
+            session = replace(session, client_id=found.id, audience=audience)
+        with self._units() as unit:
+            unit.agents.add_session(session)
+            unit.audit.add(entry(now, Caller(found.id, frozenset()), "session.started", session.id))
+        return Granted(found, session)
+
+    def session(self, agent: Agent, scopes: Sequence[str] | None, now: datetime) -> Session:
+        """A family of tokens that is not stored yet."""
+        return Session(
             id=new_id(),
-            agent_id=found.id,
+            agent_id=agent.id,
             refresh_jti=new_id(),
             scopes=None if scopes is None else tuple(scopes),
             created_at=now,
             expires_at=now + self._refresh,
         )
-        with self._units() as unit:
-            unit.agents.add_session(session)
-            unit.audit.add(entry(now, Caller(found.id, frozenset()), "session.started", session.id))
-        return Granted(found, session)
 
     def refresh(self, claims: TokenClaims) -> Granted:
         """Another pair of tokens for the session; the refresh token shown is used up.
@@ -204,7 +220,7 @@ class AuthService:
             if unit.agents.is_revoked(claims.jti):
                 return None
             agent, session = _live(unit, claims, self._clock.now())
-        return None if agent is None or session is None else agent.caller(session.scopes)
+        return None if agent is None or session is None else limited(agent.caller(session.scopes), claims.scopes)
 
     def _of_key(self, hashed: str) -> Caller | None:
         with self._units(read_only=True) as unit:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from app.services.access import AccessServices
 from app.services.agenda import AgendaService
 from app.services.agents import AgentService
 from app.services.approval_links import ApprovalLinkService
@@ -21,6 +22,7 @@ from app.services.idempotency import IdempotencyService
 from app.services.incidents import IncidentService
 from app.services.mcp import McpService
 from app.services.metrics import MetricsService
+from app.services.oauth import OAuthService
 from app.services.processes import ProcessService
 from app.services.reruns import RerunService
 from app.services.runs import RunService
@@ -54,13 +56,31 @@ class Services:
     health: HealthService
     processes: ProcessService
     extension_work: ExtensionWorkService
-    auth: AuthService
-    agents: AgentService
-    audit: AuditService
-    secrets: SecretService
+    access: AccessServices
+    oauth: OAuthService
     metrics: MetricsService
     hooks: HookService
     incidents: IncidentService
     idempotency: IdempotencyService
     webhooks: WebhookService
     mcp: McpService
+
+    @property
+    def auth(self) -> AuthService:
+        """Tokens."""
+        return self.access.auth
+
+    @property
+    def agents(self) -> AgentService:
+        """Who may call."""
+        return self.access.agents
+
+    @property
+    def audit(self) -> AuditService:
+        """Who did what."""
+        return self.access.audit
+
+    @property
+    def secrets(self) -> SecretService:
+        """What pipelines use and nobody reads."""
+        return self.access.secrets

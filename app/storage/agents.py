@@ -16,7 +16,8 @@ from app.domain.errors import Conflict, NotFound
 from app.domain.paging import Page
 from app.domain.texts import t
 from app.storage.inserts import insert_into
-from app.storage.tables_access import agents, api_keys, revoked_tokens, sessions, stream_tickets
+from app.storage.oauth import forget_unused
+from app.storage.tables_access import agents, api_keys, oauth_codes, revoked_tokens, sessions, stream_tickets
 
 T = TypeVar("T", Agent, ApiKey, Session, Ticket)
 
@@ -140,9 +141,10 @@ class SqlAgentStore:
         return None if row is None else _made(Ticket, row)
 
     def forget(self, before: datetime) -> None:
-        """Delete what ran out before then."""
-        for table in (sessions, revoked_tokens, stream_tickets):
+        """Delete what ran out before then, codes and unused programs of OAuth with it."""
+        for table in (sessions, revoked_tokens, stream_tickets, oauth_codes):
             self._connection.execute(delete(table).where(table.c.expires_at < before))
+        forget_unused(self._connection, before)
 
     def _row(self, query: Any, key: str) -> Mapping[Any, Any] | None:
         row = self._connection.execute(query, {"key": key}).mappings().first()

@@ -32,6 +32,38 @@ sessions = Table(
     Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False, index=True),
     Column("revoked_at", Instant),
+    # Of a program that acts by OAuth; it is no foreign key, since sessions outlive what programs say of themselves.
+    Column("client_id", Text, index=True),
+    Column("audience", Text),
+)
+
+oauth_clients = Table(
+    "oauth_clients",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", String(200), nullable=False),
+    Column("redirect_uris", Document, nullable=False),
+    Column("auth_method", String(32), nullable=False),
+    Column("grant_types", Document, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("used_at", Instant),
+    Column("secret_hash", String(64)),
+    Column("uri", Text),
+    Column("fetched_at", Instant),
+)
+
+oauth_codes = Table(
+    "oauth_codes",
+    metadata,
+    Column("code_hash", String(64), primary_key=True),
+    Column("client_id", Text, nullable=False),
+    Column("agent_id", Id, ForeignKey("agents.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("redirect_uri", Text, nullable=False),
+    Column("scopes", Document, nullable=False),
+    Column("audience", Text, nullable=False),
+    Column("challenge", String(128), nullable=False),
+    Column("expires_at", Instant, nullable=False, index=True),
+    Column("session_id", Id),
 )
 
 revoked_tokens = Table(

@@ -28,6 +28,7 @@ from app.storage.idempotency import SqlKeyStore
 from app.storage.incidents import SqlIncidentStore
 from app.storage.mcp import SqlMcpStore
 from app.storage.metrics import SqlMetricStore
+from app.storage.oauth import SqlOAuthStore
 from app.storage.runs import SqlRunStore
 from app.storage.secrets import SqlSecretStore
 from app.storage.standings import SqlStandingStore
@@ -85,6 +86,11 @@ class SqlUnitOfWork:
     def agents(self) -> SqlAgentStore:
         """Agents with their tokens and keys."""
         return SqlAgentStore(self._connection)
+
+    @property
+    def oauth(self) -> SqlOAuthStore:
+        """Programs that people let act for them."""
+        return SqlOAuthStore(self._connection)
 
     @property
     def secrets(self) -> SqlSecretStore:

@@ -71,8 +71,9 @@ class Endpoint:
         refusal = response.get_json(silent=True) if response.is_json and response.status_code >= 400 else None
         if not isinstance(refusal, dict) or "jsonrpc" in refusal:
             return response
-        if response.status_code == 401:
-            response.headers["WWW-Authenticate"] = challenge()
+        required = refusal.get("details", {}).get("required_scopes")
+        if response.status_code == 403 and required:
+            response.headers["WWW-Authenticate"] = insufficient(*required, *refusal["details"]["granted_scopes"])
         told = _error(response.status_code, response.status_code * 100, refusal.get("message", ""), None, refusal)
         response.data, response.content_type = told.data, told.content_type
         return response
@@ -97,7 +98,7 @@ class Endpoint:
         needs = self._context.translate("{tool} needs {scope}", tool=asked.tool, scope=scope)
         details = {"required_scopes": [scope], "granted_scopes": sorted(caller.scopes)}
         response = _error(403, 40301, needs, asked.id, details)
-        response.headers["WWW-Authenticate"] = challenge(error="insufficient_scope", scope=scope)
+        response.headers["WWW-Authenticate"] = insufficient(scope, *caller.scopes)
         return response
 
     def _response(self, answer: Answer) -> Response:
@@ -150,10 +151,13 @@ class _Asked:
         return old and "progressToken" not in self._meta and self.tool not in WAITING
 
 
-def challenge(**parameters: str) -> str:
-    """What a client is told that may not go on (RFC 6750, section 3)."""
-    told = {"realm": "ordinaut", **parameters}
-    return "Bearer " + ", ".join(f'{name}="{value}"' for name, value in told.items())
+def insufficient(*scopes: str) -> str:
+    """What a client is told that may not go on: all it has to hold to do so, with what it holds (RFC 6750, section 3).
+
+    Clients ask for these words and no others, and would lose what they had.
+    """
+    needed = " ".join(sorted(set(scopes)))
+    return f'Bearer realm="ordinaut", error="insufficient_scope", scope="{needed}"'
 
 
 def _error(status: int, code: int, message: str, request_id: Any, data: Any = None) -> Response:

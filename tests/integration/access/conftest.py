@@ -15,6 +15,7 @@ import structlog
 from app.domain.access import COMMAND_LINE
 from app.services.catalog import Services
 from config import logging as log
+from tests.integration.access.programs import Program
 from tests.integration.api.conftest import Api, make_settings, serving
 from tests.servers import Databases
 
@@ -110,3 +111,17 @@ def lines(tmp_path: Path, sqlite_url: str) -> Iterator[io.StringIO]:
     yield out
     root.handlers[:], root.level = handlers, level
     structlog.reset_defaults()
+
+
+@pytest.fixture
+def program(guarded: Guarded) -> Program:
+    """A public one, on SQLite and on PostgreSQL."""
+    guarded.agent("ana", "tasks:read", "tasks:create", "runs:read", "tools:read")
+    return Program(guarded, guarded.api.client).register()
+
+
+@pytest.fixture(scope="module")
+def known(lasting: Guarded) -> Program:
+    """One for tests that leave nothing behind."""
+    lasting.agent("ana", "tasks:read", "tasks:create", "runs:read")
+    return Program(lasting, lasting.api.client).register()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -32,7 +33,7 @@ TOKENS = {
 class FakeBearers:
     """Knows three tokens, and one that takes a database which is away."""
 
-    def caller(self, bearer: str) -> Caller:
+    def caller(self, bearer: str, addresses: Sequence[str] = ()) -> Caller:
         if bearer == "away":
             raise Unavailable
         if bearer not in TOKENS:

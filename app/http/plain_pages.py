@@ -1,0 +1,54 @@
+"""Pages of the platform itself: plain HTML, no script, nothing loaded from anywhere."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+
+from flask import Response, request
+from markupsafe import Markup
+
+from app.http.locale import language
+
+_STYLE = Markup(
+    ":root{color-scheme:light dark}"
+    "body{font:16px/1.5 system-ui,sans-serif;max-width:40rem;margin:2rem auto;padding:0 1rem}"
+    "pre{background:#8881;padding:.75rem;overflow:auto;white-space:pre-wrap}"
+    "label{display:block;margin:.75rem 0}input,select,textarea{display:block;width:100%;box-sizing:border-box;"
+    "font:inherit;padding:.4rem}button{font:inherit;padding:.5rem 1.25rem;margin:.75rem .5rem 0 0}"
+    ".check{display:flex;gap:.6rem;align-items:baseline;margin:.4rem 0}.check input{width:auto;flex:none}"
+    "code{overflow-wrap:anywhere}"
+    ".wrong{color:light-dark(#a40000,#ff9c94)}"
+)
+_HASH = base64.b64encode(hashlib.sha256(str(_STYLE).encode()).digest()).decode()
+_PAGE = Markup(
+    '<!doctype html><html lang="{language}"><head><meta charset="utf-8"><meta name="robots" content="noindex">'
+    '<meta name="viewport" content="width=device-width,initial-scale=1"><title>{title}</title>'
+    "<style>{style}</style></head><body><main><h1>{title}</h1>{body}</main></body></html>"
+)
+
+
+def wants_page() -> bool:
+    """Whether the client is a browser that shows pages, and no program that takes what it gets."""
+    return request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html"
+
+
+def plain_page(title: str, body: Markup, status: int, *, leads_to: str = "") -> Response:
+    """A page of that title.
+
+    Args:
+        leads_to: Where its form may lead the browser on to, as a source of the Content Security Policy.
+    """
+    text = _PAGE.format(language=language(), title=title, style=_STYLE, body=body)
+    # With a policy of no referrer at all browsers would call the form's origin `null`, which is nobody's.
+    headers = {"Content-Security-Policy": policy(leads_to), "Referrer-Policy": "strict-origin", "Vary": "Accept"}
+    return Response(text, status, headers, content_type="text/html; charset=utf-8")
+
+
+def policy(leads_to: str = "") -> str:
+    """The Content Security Policy of such a page."""
+    actions = f"'self' {leads_to}".strip()
+    return (
+        f"default-src 'none'; style-src 'sha256-{_HASH}'; form-action {actions}; base-uri 'none'; "
+        "frame-ancestors 'none'"
+    )
