@@ -25,6 +25,7 @@ from app.http.extension_wall import ENDINGS, TriedToEnd, walled
 from app.http.identity import identity
 from app.http.inner_requests import InnerApi
 from app.http.locale import catalogue, language
+from app.http.oauth import ALIAS, RESOURCES
 from app.http.sockets import OPTIONS
 from app.languages.catalogue import Catalogue
 from ordinaut import Caller, Capability
@@ -32,7 +33,7 @@ from ordinaut.api import ApiContext
 from ordinaut.contexts import RoutesContext
 
 PREFIX = "/ext/"
-ALIASES = {"/mcp": "/ext/mcp_http/mcp"}
+ALIASES = {RESOURCES[1]: RESOURCES[0]}
 """Short addresses that the platform promises, and where they lead."""
 _KEY = "ordinaut.mounts"
 _WORK = (
@@ -73,7 +74,8 @@ class PlatformFlask(Flask):
     def __call__(self, environ: Any, start_response: Any) -> Any:
         """The WSGI application, with a wall around what is left of an extension's work: its body, and its hooks."""
         path = environ.get("PATH_INFO", "")
-        environ["PATH_INFO"] = ALIASES.get(path, path)
+        if path in ALIASES:
+            environ[ALIAS], environ["PATH_INFO"] = path, ALIASES[path]
         try:
             return walled(super().__call__(environ, start_response), environ)
         except ENDINGS as error:

@@ -16,6 +16,8 @@ from app.http.identity import origin
 
 RESOURCES = ("/ext/mcp_http/mcp", "/mcp")
 """The one resource there is, the endpoint of assistants, under both its names."""
+ALIAS = "ordinaut.alias"
+"""In the environment of a request: the short address that it was sent to."""
 METADATA = "/.well-known/oauth-protected-resource"
 _KEY = "ordinaut.oauth"
 
@@ -80,8 +82,7 @@ def server_metadata() -> dict[str, Any]:
 def _show_the_way(response: Response) -> Response:
     """Where a challenge stands at the resource, add where its metadata is (RFC 9728, section 5.1)."""
     if response.status_code in (401, 403) and request.path in RESOURCES:
-        asked = request.environ.get("REQUEST_URI", "").partition("?")[0]
-        name = asked if asked in RESOURCES else request.path
+        name = request.environ.get(ALIAS, request.path)
         challenge = response.headers.get("WWW-Authenticate")
         if challenge is not None:
             found = f'resource_metadata="{origin()}{METADATA}{name}"'

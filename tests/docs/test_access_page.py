@@ -20,7 +20,7 @@ from tests.docs.shell import printed, unlike
 from tests.servers import REPOSITORY, free_port, wait_for
 
 PAGE = REPOSITORY / "docs" / "access.md"
-HIDDEN = re.compile(r'("(?:ticket|hash|head)":\s*)"[^"]+"')
+HIDDEN = re.compile(r'("(?:ticket|hash|head|resource|client_id)":\s*)"[^"]+"')
 
 
 @pytest.fixture(scope="module")

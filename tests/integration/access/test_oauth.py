@@ -19,16 +19,17 @@ from tests.integration.api.conftest import serving
 
 def test_a_client_finds_its_way_from_the_first_refusal(known: Program) -> None:
     api = known.guarded.api
-    refused = api.send("POST", "/mcp", json=LIST, headers=WIRE, expect=401)
-    found = re.search('resource_metadata="([^"]+)"', refused.headers["WWW-Authenticate"])
-    assert found is not None
-    resource = api.get(urlsplit(found[1]).path)
+    for path in ("/mcp", "/ext/mcp_http/mcp"):
+        refused = api.send("POST", path, json=LIST, headers=WIRE, expect=401)
+        found = re.search('resource_metadata="([^"]+)"', refused.headers["WWW-Authenticate"])
+        assert found is not None
+        resource = api.get(urlsplit(found[1]).path)
+        # RFC 9728, section 3.3: clients refuse a resource by any other name than the one they called.
+        assert resource["resource"] == HERE + path
     server = api.get("/.well-known/oauth-authorization-server")
     assert resource["authorization_servers"] == [server["issuer"]] == [HERE]
     assert set(resource["scopes_supported"]) == ASKED_FIRST
     assert server["code_challenge_methods_supported"] == ["S256"]
-    named = api.get("/.well-known/oauth-protected-resource/mcp")
-    assert named["resource"] == f"{HERE}/mcp"
     assert api.get("/.well-known/oauth-protected-resource")["resource"] == RESOURCE
     api.get("/.well-known/oauth-protected-resource/tasks", expect=400)
 
