@@ -45,7 +45,7 @@ from app.http.hosts import configure_hosts
 from app.http.identity import AccessRules, configure_identity
 from app.http.json import OrjsonProvider
 from app.http.key_ring import KeyRing
-from app.http.limits import configure_limits
+from app.http.limits import StrictLimits, configure_limits
 from app.http.locale import configure_locale
 from app.http.metrics import configure_metrics
 from app.http.oauth import RESOURCES, configure_oauth
@@ -121,6 +121,8 @@ class WebSettings(Protocol):
     @property
     def login_rate_limit(self) -> str: ...
     @property
+    def mcp_rate_limit(self) -> str: ...
+    @property
     def oauth(self) -> bool: ...
     @property
     def require_scopes(self) -> bool: ...
@@ -160,7 +162,7 @@ def create_app(container: WebContainer) -> Flask:
     configure_limits(
         app,
         limit=settings.rate_limit,
-        login_limit=settings.login_rate_limit,
+        strict=StrictLimits(logins=settings.login_rate_limit, named_calls=settings.mcp_rate_limit),
         redis_url=settings.redis_url,
         ssl_cert_reqs=settings.redis_ssl_cert_reqs,
     )

@@ -68,7 +68,8 @@ def bare() -> Flask:
 def _served(scene: Stage, seconds: int) -> list[tuple[object, ...]]:
     """Requests a second and their times, by the number of connections."""
     ours, theirs = (f"http://127.0.0.1:{free_port()}" for _ in range(2))
-    more = {"ORDINAUT_RATE_LIMIT": "1000000/minute", "ORDINAUT_WEB_THREADS": str(THREADS)}
+    more = dict.fromkeys(("ORDINAUT_RATE_LIMIT", "ORDINAUT_MCP_RATE_LIMIT"), "1000000/minute")
+    more["ORDINAUT_WEB_THREADS"] = str(THREADS)
     scene.start("bin/ordinaut", "web", PORT=ours.rpartition(":")[2], **more)
     until(scene, lambda: answers_at(ours), "our web process")
     answer = requests.post(f"{ours}/mcp", json=CALL, headers=HEADERS, timeout=20)

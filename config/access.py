@@ -103,6 +103,12 @@ ACCESS = (
         "Logins and refreshes for each address, and logins for each agent, beside `ORDINAUT_RATE_LIMIT`.",
     ),
     Setting(
+        "ORDINAUT_MCP_RATE_LIMIT",
+        parsers.RATE_LIMIT,
+        "120/minute",
+        "Calls of one tool by one assistant, as the header `Mcp-Name` names it, beside `ORDINAUT_RATE_LIMIT`.",
+    ),
+    Setting(
         "ORDINAUT_OAUTH",
         parsers.FLAG,
         "1",

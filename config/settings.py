@@ -245,6 +245,7 @@ class Settings(ServiceSettings):
     access_token_seconds: int
     refresh_token_seconds: int
     login_rate_limit: str
+    mcp_rate_limit: str
     oauth: bool
     require_scopes: bool
     trusted_proxies: tuple[str, ...]

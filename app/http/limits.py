@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from ipaddress import IPv4Address, IPv6Network, ip_address
@@ -20,6 +21,7 @@ from limits.strategies import FixedWindowRateLimiter
 from app.domain.clock import rfc3339
 from app.http.errors import RETRY_AFTER_SECONDS, ErrorAnswer, error_response
 from app.http.identity import LOCAL, is_inner, known_caller
+from app.http.oauth import RESOURCES
 
 TIMEOUT_SECONDS = 0.3
 """How long a request waits for a frozen Redis before the limit is kept in memory."""
@@ -102,20 +104,59 @@ class Purse:
             return self._own.hit(item, purpose, key)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StrictLimits:
+    """Limits beside the general one, in Flask-Limiter's notation.
+
+    Attributes:
+        logins: For each address, and at each agent.
+        named_calls: Calls of one tool by one assistant.
+    """
+
+    logins: str
+    named_calls: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Purses:
+    logins: Purse
+    named_calls: Purse
+
+
 def count_login(agent: str | None) -> None:
     """Count an attempt to log in: of this address, and at this agent; the limit of logins is a strict one."""
-    purse: Purse = current_app.extensions[_KEY]
+    purse = _purses().logins
     purse.spend("login", f"address:{_address()}")
     if agent is not None:
-        # Hashed, since anybody may write anything there.
-        purse.spend("login", f"agent:{sha256(agent.encode()).hexdigest()[:32]}")
+        purse.spend("login", f"agent:{_hashed(agent)}")
+
+
+def count_named_call() -> None:
+    """Count a call of an assistant by what its headers name (MCP 2026-07-28): no body has to be read for that.
+
+    The endpoint refuses a name that is not the body's. Clients of older versions send none, and have their tools'
+    own limits.
+    """
+    name = request.headers.get("Mcp-Name")
+    if request.path in RESOURCES and name and request.headers.get("Mcp-Method") == "tools/call":
+        _purses().named_calls.spend("mcp", f"{_key()}:{_hashed(name)}")
+
+
+def _purses() -> _Purses:
+    found: _Purses = current_app.extensions[_KEY]
+    return found
+
+
+def _hashed(text: str) -> str:
+    """Of what anybody may write anything in."""
+    return sha256(text.encode()).hexdigest()[:32]
 
 
 def configure_limits(
     app: Flask,
     *,
     limit: str,
-    login_limit: str,
+    strict: StrictLimits,
     redis_url: str | None,
     ssl_cert_reqs: str = "required",
 ) -> Limiter:
@@ -151,7 +192,8 @@ def configure_limits(
     limiter.request_filter(_unlimited)
     limiter.init_app(app)
 
-    app.extensions[_KEY] = Purse(limiter, login_limit)
+    app.extensions[_KEY] = _Purses(Purse(limiter, strict.logins), Purse(limiter, strict.named_calls))
+    app.before_request(count_named_call)
     app.register_error_handler(RateLimitExceeded, lambda error: _too_many(limiter, error.limit.limit))
     app.register_error_handler(Spent, lambda error: _too_many(limiter, error.item))
     return limiter

@@ -40,7 +40,8 @@ class Instance:
     def start(self) -> Instance:
         """Start it and wait until it says that it is ready."""
         environ = {"PATH": os.environ["PATH"], "PORT": str(self.port), "ORDINAUT_HOME": str(self.home)}
-        environ |= {"ORDINAUT_HTTP_ALLOWED_HOSTS": "127.0.0.1", "ORDINAUT_RATE_LIMIT": "100000/minute"}
+        environ |= {"ORDINAUT_HTTP_ALLOWED_HOSTS": "127.0.0.1"}
+        environ |= dict.fromkeys(("ORDINAUT_RATE_LIMIT", "ORDINAUT_MCP_RATE_LIMIT"), "100000/minute")
         with self.log.open("wb") as log:
             self._process = psutil.Popen(
                 [sys.executable, str(REPOSITORY / "bin" / "ordinaut"), "up"],

@@ -43,6 +43,7 @@ class FakeSettings:
     jwt_algorithm: str = "HS256"
     access_token_seconds: int = 900
     login_rate_limit: str = "1000/minute"
+    mcp_rate_limit: str = "1000/minute"
     oauth: bool = True
     require_scopes: bool = False
     trusted_proxies: tuple[str, ...] = ("127.0.0.0/8", "::1/128")

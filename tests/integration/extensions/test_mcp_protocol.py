@@ -232,7 +232,9 @@ def test_a_token_sees_and_calls_what_it_may(closed: Guarded) -> None:
     call = message("tools/call", name="create_task", arguments={"title": "x", "schedule": "0 9 * * *"})
     answer = send(closed.api, call, **ana)
     assert (answer.status_code, answer.get_json()["error"]["code"], answer.get_json()["id"]) == (403, 40301, 1)
-    assert 'error="insufficient_scope", scope="tasks:create"' in answer.headers["WWW-Authenticate"]
+    # All that it needs, with what it has: a client asks for these words and no others.
+    needed = "runs:read tasks:create tasks:read"
+    assert f'error="insufficient_scope", scope="{needed}"' in answer.headers["WWW-Authenticate"]
     assert send(closed.api, message("tools/call", name="list_tasks", arguments={}), **ana).status_code == 200
 
 
@@ -241,6 +243,21 @@ def test_a_caller_over_the_limit_hears_when_to_come_back(closed: Guarded) -> Non
     answers = [send(closed.api, message("tools/list"), **ana) for _ in range(22)]
     assert answers[-1].status_code == 429 and int(answers[-1].headers["Retry-After"]) > 0
     assert answers[-1].get_json()["error"]["code"] == 42900
+
+
+def test_calls_are_counted_by_the_tool_that_their_header_names(sqlite_url: str, tmp_path: Path) -> None:
+    with serving(guarded_settings(sqlite_url, tmp_path, ORDINAUT_MCP_RATE_LIMIT="2/minute")) as api:
+        guarded = Guarded(api)
+        ana, bob = guarded.new("ana", "tasks:read"), guarded.new("bob", "tasks:read")
+        often = message("tools/call", name="list_tasks", arguments={})
+        answers = [send(api, often, **ana) for _ in range(3)]
+        assert [answer.status_code for answer in answers] == [200, 200, 429]
+        assert int(answers[-1].headers["Retry-After"]) > 0
+        assert answers[-1].get_json()["error"]["code"] == 42900
+        # Another tool, another caller, and requests that call nothing go on.
+        other = message("tools/call", name="preview_schedule", arguments={"schedule": "0 9 * * *"})
+        assert send(api, other, **ana).status_code == send(api, often, **bob).status_code == 200
+        assert send(api, message("tools/list"), **ana).status_code == 200
 
 
 def test_what_is_done_is_done_in_the_callers_name(closed: Guarded) -> None:
