@@ -4,6 +4,7 @@ from ordinaut.api import ApiAnswer
 from ordinaut.callers import Caller
 from ordinaut.capabilities import Capability
 from ordinaut.contexts import ExtensionContext, NavigationEntry, Socket, TaskInfo, ToolInfo
+from ordinaut.dialog import Dialog, InputNeeded
 from ordinaut.errors import CapabilityDenied, RequestRefused
 from ordinaut.events import Event
 from ordinaut.extension import Extension, ExtensionInfo
@@ -14,10 +15,12 @@ __all__ = [
     "Caller",
     "Capability",
     "CapabilityDenied",
+    "Dialog",
     "Event",
     "Extension",
     "ExtensionContext",
     "ExtensionInfo",
+    "InputNeeded",
     "NavigationEntry",
     "RequestRefused",
     "Socket",

@@ -13,8 +13,10 @@ from datetime import datetime
 from typing import Any, Protocol, TypedDict, Unpack
 
 from ordinaut.api import ApiContext
+from ordinaut.assistants import AssistantsContext
 from ordinaut.callers import Caller
 from ordinaut.capabilities import Capability
+from ordinaut.dialog import Dialog
 from ordinaut.events import Event
 
 Handler = Callable[[Event], Awaitable[None] | None]
@@ -38,7 +40,8 @@ class ToolInfo:
         parameters: JSON Schema of the arguments.
         output_schema: JSON Schema of the answer, where it is known.
         scope: What a caller must hold to call it.
-        idempotent, read_only, destructive, open_world, expose_to_mcp: As `ordinaut.Tool` has them.
+        idempotent, read_only, destructive, open_world: As `ordinaut.Tool` has them.
+        expose_to_mcp, mcp_name, returns_content, starts_run, tasks_only: Likewise.
     """
 
     name: str
@@ -51,6 +54,10 @@ class ToolInfo:
     destructive: bool = False
     open_world: bool = False
     expose_to_mcp: bool = False
+    mcp_name: str = ""
+    returns_content: bool = False
+    starts_run: bool = False
+    tasks_only: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +110,10 @@ class ToolOptions(TypedDict, total=False):
     destructive: bool
     open_world: bool
     expose_to_mcp: bool
+    mcp_name: str
+    returns_content: bool
+    starts_run: bool
+    tasks_only: bool
     examples: Sequence[Mapping[str, Any]]
 
 
@@ -138,15 +149,19 @@ class ToolRegistryContext(Protocol):
             RequestRefused: `not_found`.
         """
 
-    def invoke(self, name: str, arguments: Mapping[str, Any]) -> Any:
+    def invoke(self, name: str, arguments: Mapping[str, Any], dialog: Dialog | None = None) -> Any:
         """Call a tool once, as the caller of the current request, with that caller's scopes.
 
         Code that no request asked for, such as `setup`, `health` and threads of its own, calls as the extension
         itself, which holds `tools:invoke` alone.
 
+        Args:
+            dialog: For whoever can hear of the tool's progress and answer its questions.
+
         Raises:
             RequestRefused: The tool is unknown, the arguments do not fit, or the caller may not call it.
-            ToolFailed: The tool could not do it.
+            ToolFailed: The tool could not do it; without a dialog also where it has a question, `input_required`.
+            InputNeeded: It has a question.
         """
 
 
@@ -303,6 +318,9 @@ class ExtensionContext(Protocol):
     def tool_registry(self) -> ToolRegistryContext: ...
 
     @property
+    def assistants(self) -> AssistantsContext: ...
+
+    @property
     def events(self) -> EventsContext: ...
 
     @property
@@ -319,6 +337,13 @@ class ExtensionContext(Protocol):
 
     def translate(self, message: str, **values: object) -> str:
         """`message` in the reader's language, from the extension's `locale/<language>.po`, else the platform's own."""
+
+    def keys(self, purpose: str) -> Sequence[bytes]:
+        """32 bytes that nobody but this installation has, for sealing something that leaves it; the newest first.
+
+        They are the same in all its processes, others for every extension and purpose, and change with
+        `ORDINAUT_SECRET_KEYS`; there are none where production has no such keys.
+        """
 
     def languages(self) -> Sequence[str]:
         """Those there are: `en`, `ro`, `ru`."""

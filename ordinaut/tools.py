@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ordinaut.callers import Caller
+from ordinaut.dialog import Dialog
 
 
 class ToolFailed(Exception):
@@ -45,6 +46,7 @@ class ToolCall:
         caller: The agent on whose behalf the call is made, with the scopes it holds now.
         log: `log(level, message)` writes a line into the run's log.
         should_stop: True once the run is cancelled or its worker is going away: return or raise soon.
+        dialog: What can be told and asked of whoever called; nobody listens to a step of a pipeline.
     """
 
     arguments: Mapping[str, Any]
@@ -53,6 +55,7 @@ class ToolCall:
     caller: Caller
     log: Callable[[str, str], None]
     should_stop: Callable[[], bool]
+    dialog: Dialog = field(default_factory=Dialog)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +77,13 @@ class Tool:
         scope: What a caller must hold to call it.
         expose_to_mcp: Whether assistants find it in their list of tools over MCP; the use cases of the platform are
             there anyway. Each tool there costs every conversation some of its room.
+        mcp_name: The name they find it under, in place of the dotted one, which not every client takes: letters,
+            digits and `_`.
+        returns_content: It returns `{"content": [block, …]}` with blocks of MCP: text, image, audio, resource.
+            Assistants see them as they are, steps as data. `data` beside `content` is the structured answer.
+        starts_run: It starts a run and returns at least `{"run_id": …}`. An assistant that knows tasks gets the run
+            as a task, any other waits for its end; the run's output is the answer, in the form of this tool.
+        tasks_only: A client that knows no tasks is refused, as the run takes too long to be waited for.
         examples: Argument objects for the reference page; each is valid against `schema`.
     """
 
@@ -89,4 +99,8 @@ class Tool:
     destructive: bool = False
     open_world: bool = False
     expose_to_mcp: bool = False
+    mcp_name: str = ""
+    returns_content: bool = False
+    starts_run: bool = False
+    tasks_only: bool = False
     examples: tuple[Mapping[str, Any], ...] = field(default=())

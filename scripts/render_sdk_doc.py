@@ -18,7 +18,7 @@ from types import ModuleType
 from typing import Any
 
 import ordinaut
-from ordinaut import contexts, testing
+from ordinaut import assistants, contexts, testing
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "sdk.md"
 GROUPS: tuple[tuple[str, tuple[Any, ...]], ...] = (
@@ -29,11 +29,14 @@ GROUPS: tuple[tuple[str, tuple[Any, ...]], ...] = (
             ordinaut.ExtensionContext,
             contexts.RoutesContext,
             contexts.ToolRegistryContext,
+            assistants.AssistantsContext,
             contexts.EventsContext,
             contexts.BackgroundContext,
             contexts.MetricsContext,
             ordinaut.Socket,
             contexts.ToolOptions,
+            assistants.PromptOptions,
+            assistants.ResourceOptions,
             contexts.PublishedId,
             (contexts, "Handler"),
         ),
@@ -44,12 +47,18 @@ GROUPS: tuple[tuple[str, tuple[Any, ...]], ...] = (
             ordinaut.Event,
             ordinaut.Caller,
             ordinaut.ToolCall,
+            ordinaut.Dialog,
             ordinaut.ToolInfo,
+            assistants.PromptInfo,
+            assistants.ResourceInfo,
             ordinaut.Tool,
             ordinaut.TaskInfo,
         ),
     ),
-    ("What you raise or catch", (ordinaut.RequestRefused, ordinaut.ToolFailed, ordinaut.CapabilityDenied)),
+    (
+        "What you raise or catch",
+        (ordinaut.RequestRefused, ordinaut.ToolFailed, ordinaut.InputNeeded, ordinaut.CapabilityDenied),
+    ),
     ("What you test with", (testing.Harness, testing.FakeSocket)),
 )
 _INTRO = """# The SDK

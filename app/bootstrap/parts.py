@@ -48,7 +48,7 @@ from app.services.tasks import TaskService
 from app.services.tool_turns import ToolTurns
 from app.services.tool_uses import ToolRuns, ToolTasks
 from app.services.tools import ToolService
-from app.services.vault import Vault
+from app.services.vault import Vault, derived
 from app.services.webhooks import WebhookService
 from app.storage.database import Database
 from app.telemetry import attach
@@ -313,6 +313,7 @@ def make_doors(
         totals=metrics.extension_totals if metrics else dict,
         language=lambda: settings.locale,
         board=LoadBoard(units=database.units, announce=events.service.announce),
+        keys=lambda purpose: [derived(key, purpose.encode()) for key in secret_keys(settings)],
     )
 
 

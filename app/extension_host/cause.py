@@ -7,9 +7,10 @@ from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 
 from app.domain.events import led_by
-from ordinaut import Caller
+from ordinaut import Caller, Dialog
 
 _caller: ContextVar[Caller | None] = ContextVar("ordinaut_caller", default=None)
+_dialog: ContextVar[Dialog | None] = ContextVar("ordinaut_dialog", default=None)
 
 
 def caller_here() -> Caller | None:
@@ -30,3 +31,18 @@ def within(caller: Caller | None = None, *, depth: int | None = None) -> Iterato
             yield
     finally:
         _caller.reset(token)
+
+
+def dialog_here() -> Dialog | None:
+    """What can be told and asked of whoever called the tool that is at work here; None when nobody listens."""
+    return _dialog.get()
+
+
+@contextmanager
+def speaking(dialog: Dialog | None) -> Iterator[None]:
+    """Say so for the call of a tool; a tool that calls another speaks for itself alone."""
+    token = _dialog.set(dialog)
+    try:
+        yield
+    finally:
+        _dialog.reset(token)

@@ -13,14 +13,15 @@ from app.domain.access import extension_caller, sees_all
 from app.domain.errors import NotFound
 from app.domain.events import TopicPattern
 from app.domain.texts import t
-from app.extension_host.cause import caller_here
+from app.extension_host.assistants import GrantedAssistants
+from app.extension_host.cause import caller_here, speaking
 from app.extension_host.doors import Doors, EventsDoor, Invoke, RunnerDoor, ToolShelf, WebDoor, WorkDoor
 from app.extension_host.grants import require
 from app.extension_host.registry import Record
 from app.extension_host.tools import info_of, tool_of
 from app.extension_host.voice import Voice
 from app.languages.catalogue import LANGUAGES
-from ordinaut import Caller, Capability, Event, NavigationEntry, RequestRefused, TaskInfo, Tool, ToolInfo
+from ordinaut import Caller, Capability, Dialog, Event, NavigationEntry, RequestRefused, TaskInfo, Tool, ToolInfo
 from ordinaut.api import ApiAnswer, ApiContext
 from ordinaut.awaited import Done, EventId
 from ordinaut.contexts import Handler, RoutesContext, ToolOptions
@@ -53,8 +54,14 @@ class GrantedTools:
         tool = tool_of(self._id, name, func, schema, options)
         if tool.name in self._kept:
             raise ValueError(t("There is already a tool named {name}", name=tool.name))
+        if tool.mcp_name and any(tool.mcp_name in (one.name, one.mcp_name) for one in self._known()):
+            raise ValueError(t("There is already a tool named {name}", name=tool.mcp_name))
         self._tools.check(tool)
         self._kept[tool.name] = tool
+
+    def _known(self) -> Iterator[Tool]:
+        yield from self._tools.all()
+        yield from (self._kept or {}).values()
 
     def list_tools(self) -> list[ToolInfo]:
         """See `ordinaut.contexts.ToolRegistryContext`."""
@@ -70,11 +77,12 @@ class GrantedTools:
         except NotFound as error:
             raise RequestRefused(error.code, error.message, **error.details) from error
 
-    def invoke(self, name: str, arguments: Mapping[str, Any]) -> Any:
+    def invoke(self, name: str, arguments: Mapping[str, Any], dialog: Dialog | None = None) -> Any:
         """See `ordinaut.contexts.ToolRegistryContext`."""
         if self._invoke is None:
             raise RequestRefused("conflict", t("Tools cannot be called from here"))
-        return self._invoke(name, arguments, self._caller())
+        with speaking(dialog):
+            return self._invoke(name, arguments, self._caller())
 
     def publish_kept(self) -> None:
         """Setup succeeded: what it registered becomes callable."""
@@ -235,6 +243,7 @@ class GrantedContext:
         self._voices: dict[str, Voice] = {}
         self._id = record.id
         self._grants = grants
+        self._keys = doors.keys
         self._logger = logging.getLogger(f"ordinaut.ext.{record.id}")
         self._metrics = Exposition(doors.exposition)
         self._voice = Voice(record.place.folder, source.catalogue, source.language)
@@ -248,6 +257,7 @@ class GrantedContext:
 
         if Capability.TOOLS in grants:
             self._tools = GrantedTools(record.id, doors.tools, doors.invoke, caller)
+            self._assistants = GrantedAssistants(doors.offers, doors.tools.all, caller)
         if grants & EVENTS:
             self._events = GrantedEvents(record.id, grants, doors.events, doors.runner, caller)
         if Capability.BACKGROUND_TASKS in grants:
@@ -285,6 +295,12 @@ class GrantedContext:
         return self._tools
 
     @property
+    def assistants(self) -> GrantedAssistants:
+        """TOOLS."""
+        require(Capability.TOOLS, self._grants)
+        return self._assistants
+
+    @property
     def events(self) -> GrantedEvents:
         """EVENTS_PUB or EVENTS_SUB; each method needs its own of the two, and says which."""
         if not self._grants & EVENTS:
@@ -313,6 +329,10 @@ class GrantedContext:
         """See `ordinaut.ExtensionContext`."""
         return self._voice.say(message, **values)
 
+    def keys(self, purpose: str) -> Sequence[bytes]:
+        """See `ordinaut.ExtensionContext`."""
+        return self._keys(f"extension {self._id} {purpose}")
+
     def languages(self) -> Sequence[str]:
         """See `ordinaut.ExtensionContext`."""
         return LANGUAGES
@@ -337,6 +357,7 @@ def refuse_late(*, closed: bool) -> None:
 def close_setup(context: GrantedContext) -> None:
     """Setup succeeded: its tools become callable, and nothing more is registered."""
     if (tools := tools_in(context)) is not None:
+        context.assistants.publish_kept()
         tools.publish_kept()
     if Capability.ROUTES in context.grants and isinstance(context.routes, WorkerRoutes):
         context.routes.close()

@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any, Protocol
 
 from app.domain.events import Published, TopicPattern
+from app.extension_host.assistants import Offers
 from app.extension_host.registry import Record
 from app.extension_host.status import LoadBoard, Totals
 from app.languages.catalogue import DEFAULT, Catalogue, platform_catalogue
@@ -88,6 +89,8 @@ class Doors:
     events: EventsDoor | None = None
     work: WorkDoor | None = None
     runner: RunnerDoor | None = None
+    offers: Offers = field(default_factory=Offers)
+    keys: Callable[[str], Sequence[bytes]] = lambda purpose: ()
     exposition: Callable[[], str] = str
     totals: Callable[[], Mapping[str, Totals]] = dict
     board: LoadBoard | None = None

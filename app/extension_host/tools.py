@@ -7,12 +7,14 @@ import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from app.domain.texts import t
-from app.extension_host.cause import within
+from app.extension_host.assistants import NAME as MCP_NAME
+from app.extension_host.cause import dialog_here, within
 from app.telemetry import emit
-from ordinaut import Caller, CapabilityDenied, RequestRefused, Tool, ToolCall, ToolFailed, ToolInfo
+from ordinaut import Caller, CapabilityDenied, Dialog, InputNeeded, RequestRefused, Tool, ToolCall, ToolFailed, ToolInfo
 from ordinaut.contexts import ToolOptions
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -42,10 +44,18 @@ def tool_of(
         raise TypeError(
             t("{name} has no option {option}; ToolOptions has {known}", name=full, option=unknown[0], known=known)
         )
+    _refuse_odd_name(full, options)
     _refuse_deaf(full, func, schema)
     described: dict[str, Any] = {"description": _first_line(func) or full, **options}
     described["examples"] = tuple(described.get("examples", ()))
     return Tool(name=full, schema=dict(schema), run=_run_of(full, func, wants_call=_wants_call(func)), **described)
+
+
+def _refuse_odd_name(name: str, options: ToolOptions) -> None:
+    """ValueError where assistants could not find the tool under its `mcp_name`."""
+    found = options.get("mcp_name", "")
+    if found and not (MCP_NAME.fullmatch(found) and options.get("expose_to_mcp")):
+        raise ValueError(t("mcp_name of {name}: lower-case letters, digits and _, with expose_to_mcp", name=name))
 
 
 def _refuse_deaf(name: str, func: Callable[..., Any], schema: Mapping[str, Any]) -> None:
@@ -85,17 +95,50 @@ def info_of(tool: Tool) -> ToolInfo:
         destructive=tool.destructive,
         open_world=tool.open_world,
         expose_to_mcp=tool.expose_to_mcp,
+        mcp_name=tool.mcp_name,
+        returns_content=tool.returns_content,
+        starts_run=tool.starts_run,
+        tasks_only=tool.tasks_only,
     )
 
 
 def _run_of(name: str, func: Callable[..., Any], *, wants_call: bool) -> Callable[[ToolCall], Any]:
     def run(call: ToolCall) -> Any:
+        dialog = dialog_here()
+        call = call if dialog is None else _heard(call, dialog)
         arguments = {**call.arguments, "call": call} if wants_call else dict(call.arguments)
-        with within(_caller(call)), _told(name):
+        with within(_caller(call)), _asking(name, dialog), _told(name):
             answer = func(**arguments)
             return asyncio.run(_awaited(answer)) if inspect.isawaitable(answer) else answer
 
     return run
+
+
+def _heard(call: ToolCall, dialog: Dialog) -> ToolCall:
+    """The call with its dialog, which hears what is logged."""
+    hear = dialog.on_log
+    if hear is None:
+        return replace(call, dialog=dialog)
+    kept = call.log
+
+    def log(level: str, message: str) -> None:
+        kept(level, message)
+        hear(level, message)
+
+    return replace(call, dialog=dialog, log=log)
+
+
+@contextmanager
+def _asking(name: str, dialog: Dialog | None) -> Iterator[None]:
+    """A question is for whoever can answer it: nobody can where nobody listens, as in a pipeline."""
+    try:
+        yield
+    except InputNeeded as needed:
+        if dialog is not None:
+            raise
+        message = t("{name} has a question, and nobody is here to answer it", name=name)
+        details = {"questions": sorted(needed.questions)}
+        raise ToolFailed(message, type="input_required", retryable=False, details=details) from needed
 
 
 @contextmanager
@@ -103,7 +146,7 @@ def _told(name: str) -> Iterator[None]:
     """Log and count what a tool raises that is no answer."""
     try:
         yield
-    except (ToolFailed, RequestRefused, CapabilityDenied):
+    except (ToolFailed, InputNeeded, RequestRefused, CapabilityDenied):
         raise
     except (Exception, SystemExit, asyncio.CancelledError) as error:
         emit("extension.tool_crashed", extension=extension_of(name), tool=name, error=error)

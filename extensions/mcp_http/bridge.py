@@ -191,6 +191,12 @@ class _Exchange:
                 self._task.cancel()
         if self._task.done() and not self._task.cancelled():
             self._task.exception()  # it has been raised to the view, or nobody is left to hear of it
+        # Libraries begin work of their own beside the answer, which goes on as long as the loop does.
+        beside = asyncio.all_tasks() - {asyncio.current_task(), self._task}
+        for task in beside:
+            task.cancel()
+        if beside:
+            await asyncio.wait(beside, timeout=GRACE_SECONDS)
 
     def _look(self, connection: socket.socket) -> None:
         try:

@@ -19,8 +19,13 @@ def offered_tool(context: ExtensionContext, name: str) -> ToolInfo | None:
     except RequestRefused as refused:
         if refused.code != "not_found":
             raise
-        return None
+        return next((one for one in offered(context) if one.mcp_name == name), None)
     return tool if _is_offered(tool) else None
+
+
+def known_as(tool: ToolInfo) -> str:
+    """The name it has in the list."""
+    return tool.mcp_name or tool.name
 
 
 def _is_offered(tool: ToolInfo) -> bool:

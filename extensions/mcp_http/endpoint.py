@@ -24,6 +24,7 @@ MODERN = "2026-07-28"
 """The first version without a handshake; dates compare as text."""
 WAITING = frozenset({"run_task_now", "wait_for_run"})
 """Tools whose calls may take minutes."""
+TASK_METHODS = frozenset({"tasks/get", "tasks/update", "tasks/cancel"})
 PARSE_ERROR = -32700
 HEADER_MISMATCH = -32020
 CLIENT_LEFT = 499
@@ -50,7 +51,7 @@ class Endpoint:
             return _error(400, PARSE_ERROR, "The body is nested too deeply", None)
         if (refused := self._refused(asked)) is not None:
             return refused
-        plain = asked.answered_plainly(request.headers)
+        plain = asked.answered_plainly(request.headers, talks=self._talks(asked))
         try:
             answer = serve(self._protocol, request.environ, body, plain=plain, caller=self._context.routes.caller())
         except Gone:
@@ -101,6 +102,11 @@ class Endpoint:
         response.headers["WWW-Authenticate"] = insufficient(scope, *caller.scopes)
         return response
 
+    def _talks(self, asked: _Asked) -> bool:
+        """Whether the tool may have something to say while it works, as those of extensions may."""
+        tool = None if asked.tool is None else offered_tool(self._context, asked.tool)
+        return tool is not None and tool.name.startswith("ext.")
+
     def _response(self, answer: Answer) -> Response:
         if answer.body is not None:
             return Response(answer.body, answer.status, answer.headers)
@@ -126,7 +132,7 @@ class _Asked:
         self._meta: Mapping[str, Any] = meta if isinstance(meta, dict) else {}
         name = self._params.get("name") if whole.get("method") == "tools/call" else None
         self.tool = name if isinstance(name, str) else None
-        task = self._params.get("taskId") if str(whole.get("method", "")).startswith("tasks/") else None
+        task = self._params.get("taskId") if whole.get("method") in TASK_METHODS else None
         self.task = task if isinstance(task, str) else None
         found = whole.get("id")
         self.id = found if isinstance(found, str | int) and not isinstance(found, bool) else None
@@ -139,7 +145,7 @@ class _Asked:
         except ValueError:
             return cls(None)
 
-    def answered_plainly(self, headers: Headers) -> bool:
+    def answered_plainly(self, headers: Headers, *, talks: bool) -> bool:
         """Whether JSON is the answer rather than a stream: to old clients that want no news of progress.
 
         A call that waits is answered with a stream where it may be: routers cut what is silent for half a minute, and
@@ -148,7 +154,7 @@ class _Asked:
         if "text/event-stream" not in headers.get("Accept", ""):
             return True
         old = headers.get("MCP-Protocol-Version", "") < MODERN
-        return old and "progressToken" not in self._meta and self.tool not in WAITING
+        return old and "progressToken" not in self._meta and self.tool not in WAITING and not talks
 
 
 def insufficient(*scopes: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from zoneinfo import available_timezones
@@ -12,7 +12,9 @@ from mcp.server import ServerRequestContext
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS
 
-from ordinaut import ExtensionContext
+from ordinaut import Dialog, ExtensionContext, RequestRefused, ToolFailed
+
+from .dialogs import Dialogs
 
 MOST_VALUES = 100
 TTL_MS = 600_000
@@ -70,29 +72,48 @@ PROMPTS: Mapping[str, _Prompt] = {
 }
 
 
-async def listed(_: Context, __: types.PaginatedRequestParams | None) -> types.ListPromptsResult:
-    """All of them."""
-    prompts = [
-        types.Prompt(
-            name=name,
-            title=one.title,
-            description=one.description,
-            arguments=[
-                types.PromptArgument(name=argument, description=text, required=needed)
-                for argument, text, needed in one.arguments
-            ],
-        )
-        for name, one in PROMPTS.items()
-    ]
-    return types.ListPromptsResult(prompts=prompts, ttl_ms=TTL_MS, cache_scope="public")
+class Prompts:
+    """The two requests about prompts: the server's own, and those of extensions."""
+
+    def __init__(self, context: ExtensionContext, dialogs: Dialogs) -> None:
+        self._context = context
+        self._dialogs = dialogs
+
+    async def listed(self, _: Context, __: types.PaginatedRequestParams | None) -> types.ListPromptsResult:
+        """All that the caller may have; a name that the server has itself is its own."""
+        own = [_shown(name, one.title, one.description, one.arguments) for name, one in PROMPTS.items()]
+        caller = self._context.routes.caller()
+        others = [
+            _shown(one.name, one.title, one.description, one.arguments)
+            for one in self._context.assistants.list_prompts()
+            if one.name not in PROMPTS and caller.may(one.scope)
+        ]
+        return types.ListPromptsResult(prompts=[*own, *others], ttl_ms=TTL_MS, cache_scope="private")
+
+    async def got(self, asked: Context, params: types.GetPromptRequestParams) -> Any:
+        """One, with its arguments put in, or the question that it has."""
+        given = params.arguments or {}
+        if (own := PROMPTS.get(params.name)) is not None:
+            return _filled(own, given)
+
+        def work(dialog: Dialog) -> Any:
+            return self._context.assistants.get_prompt(params.name, given, dialog)
+
+        try:
+            made = await self._dialogs.held(asked, params, work)
+        except RequestRefused as refused:
+            known = {"not_found": f"Unknown prompt: {params.name}", "bad_request": _misfit(refused)}
+            raise MCPError(INVALID_PARAMS, known.get(refused.code, refused.message)) from refused
+        except ToolFailed as failure:
+            raise MCPError(INVALID_PARAMS, failure.message) from failure
+        if isinstance(made, types.InputRequiredResult):
+            return made
+        block = {"type": "text", "text": made}
+        messages = [{"role": "user", "content": block}] if isinstance(made, str) else made
+        return types.GetPromptResult.model_validate({"messages": messages})
 
 
-async def got(_: Context, params: types.GetPromptRequestParams) -> types.GetPromptResult:
-    """One, with its arguments put in."""
-    prompt = PROMPTS.get(params.name)
-    if prompt is None:
-        raise MCPError(INVALID_PARAMS, f"Unknown prompt: {params.name}")
-    given = params.arguments or {}
+def _filled(prompt: _Prompt, given: Mapping[str, str]) -> types.GetPromptResult:
     missing = [name for name, _, needed in prompt.arguments if needed and not given.get(name)]
     if missing:
         raise MCPError(INVALID_PARAMS, f"Missing argument: {missing[0]}")
@@ -100,6 +121,21 @@ async def got(_: Context, params: types.GetPromptRequestParams) -> types.GetProm
     content = types.TextContent(type="text", text=prompt.text.format(**values))
     messages = [types.PromptMessage(role="user", content=content)]
     return types.GetPromptResult(description=prompt.description, messages=messages)
+
+
+def _shown(name: str, title: str, description: str, arguments: Sequence[tuple[str, str, bool]]) -> types.Prompt:
+    return types.Prompt(
+        name=name,
+        title=title,
+        description=description,
+        arguments=[
+            types.PromptArgument(name=one, description=text, required=needed) for one, text, needed in arguments
+        ],
+    )
+
+
+def _misfit(refused: RequestRefused) -> str:
+    return f"{refused.details.get('field', 'arguments')}: {refused.details.get('issue', refused.message)}"
 
 
 class Completions:

@@ -13,15 +13,17 @@ from mcp.server.transport_security import TransportSecuritySettings
 from mcp.shared.exceptions import MCPError
 from mcp_types import INTERNAL_ERROR, INVALID_PARAMS
 
-from ordinaut import ExtensionContext, RequestRefused, ToolFailed, ToolInfo
+from ordinaut import Dialog, ExtensionContext, RequestRefused, ToolFailed, ToolInfo
 
-from . import prompts
-from .catalogue import offered, offered_tool
+from .catalogue import known_as, offered, offered_tool
+from .dialogs import Dialogs
 from .news import Subscriptions
+from .prompts import Completions, Prompts
 from .resources import Resources
 from .results import broken, failed, refused, succeeded
 from .run_tasks import EXTENSION, RunTasks, TaskParams
-from .waits import Waiting, waits
+from .sessions import add_session_requests
+from .waits import LONGEST, Waiting, waits
 
 NAME = "ordinaut-mcp-http"
 INSTRUCTIONS = (
@@ -39,7 +41,9 @@ class Protocol:
 
     def __init__(self, context: ExtensionContext, version: str) -> None:
         self._context = context
-        self._resources, self._tasks = Resources(context), RunTasks(context)
+        self._dialogs = Dialogs(context, NAME)
+        self._resources, self._tasks = Resources(context, self._dialogs), RunTasks(context)
+        prompts = Prompts(context, self._dialogs)
         self._server: Server[Any] = Server(
             NAME,
             version=version,
@@ -53,9 +57,11 @@ class Protocol:
             on_read_resource=self._resources.read,
             on_list_prompts=prompts.listed,
             on_get_prompt=prompts.got,
-            on_completion=prompts.Completions(context).complete,
+            on_completion=Completions(context).complete,
             on_subscriptions_listen=Subscriptions(context, self._resources).listen,
         )
+        self._server.middleware.append(self._dialogs.boundary)
+        add_session_requests(self._server, self._resources)
         self._server.extensions[EXTENSION] = {}
         for method, handler in (
             ("tasks/get", self._tasks.get),
@@ -86,13 +92,11 @@ class Protocol:
         return types.ListToolsResult(tools=shown, ttl_ms=TOOLS_TTL_MS, cache_scope="private")
 
     async def _call_tool(self, asked: Context, params: types.CallToolRequestParams) -> Any:
-        if offered_tool(self._context, params.name) is None:
+        tool = offered_tool(self._context, params.name)
+        if tool is None:
             raise MCPError(INVALID_PARAMS, f"Unknown tool: {params.name}")
-        arguments = params.arguments or {}
         try:
-            if self._tasks.wanted(asked, params.name):
-                return self._tasks.begun(await self._invoke(params.name, {**arguments, "wait_seconds": 0}))
-            return succeeded(await self._output(asked, params.name, arguments), asked.protocol_version)
+            return await self._answer(asked, params, tool)
         except ToolFailed as failure:
             return broken(failure)
         except RequestRefused as refusal:
@@ -106,14 +110,32 @@ class Protocol:
             self._context.logger.exception("mcp_http: %s crashed", params.name)
             raise MCPError(INTERNAL_ERROR, "Internal error") from error
 
-    async def _output(self, asked: Context, name: str, arguments: Mapping[str, Any]) -> Any:
-        if not waits(name, arguments):
-            return await self._invoke(name, arguments)
+    async def _answer(self, asked: Context, params: types.CallToolRequestParams, tool: ToolInfo) -> Any:
+        arguments = params.arguments or {}
+        if self._tasks.wanted(asked, tool):
+            arguments = {**arguments, **self._tasks.without_waiting(tool)}
+        elif waits(tool.name, arguments):
+            output = await getattr(self._waiting(asked), tool.name)(arguments)
+            return succeeded(output, tool, asked.protocol_version)
 
+        def work(dialog: Dialog) -> Any:
+            return self._context.tool_registry.invoke(tool.name, arguments, dialog)
+
+        output = await self._dialogs.held(asked, params, work)
+        if isinstance(output, types.InputRequiredResult):
+            return output
+        if self._tasks.wanted(asked, tool):
+            return self._tasks.begun(output, tool)
+        if tool.starts_run:
+            await self._waiting(asked).ended(output["run_id"], LONGEST)
+            return self._tasks.result(output["run_id"], tool, asked.protocol_version)
+        return succeeded(output, tool, asked.protocol_version)
+
+    def _waiting(self, asked: Context) -> Waiting:
         async def report(seconds: float, message: str) -> None:
             await asked.session.report_progress(round(seconds, 1), None, message)
 
-        return await getattr(Waiting(self._invoke, report), name)(arguments)
+        return Waiting(self._invoke, report)
 
     async def _invoke(self, name: str, arguments: Mapping[str, Any]) -> Any:
         # In a thread, so that the loop goes on to hear of a client that leaves; it keeps the request in sight.
@@ -124,13 +146,16 @@ class Protocol:
         return None if tool is None else tool.parameters
 
     def _shown(self, tool: ToolInfo) -> types.Tool:
-        title = tool.name.rpartition(".")[2].replace("_", " ").capitalize()
+        name = known_as(tool)
+        title = name.rpartition(".")[2].replace("_", " ").capitalize()
+        # The answer of a tool that starts a run is the run's, and blocks are no data.
+        promised = None if tool.starts_run or tool.returns_content else tool.output_schema
         return types.Tool(
-            name=tool.name,
+            name=name,
             title=title,
             description=self._context.translate(tool.description),
             input_schema=dict(tool.parameters),
-            output_schema=None if tool.output_schema is None else dict(tool.output_schema),
+            output_schema=None if promised is None else dict(promised),
             annotations=types.ToolAnnotations(
                 title=title,
                 read_only_hint=tool.read_only,

@@ -2,33 +2,60 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import mcp_types as types
 
-from ordinaut import RequestRefused, ToolFailed
+from ordinaut import RequestRefused, ToolFailed, ToolInfo
+
+from .cutting import cut, fits, shortened, text_of
 
 MOST_CHARACTERS = 80_000
 """Of one answer: hosted clients cut at 150,000, others at 25,000 tokens."""
 MOST_PROBLEMS = 10
+_REST = "For the rest ask for less at a time: a smaller limit, a filter, one step, or the next page by its cursor."
 
 
-def succeeded(output: Any, version: str) -> types.CallToolResult:
-    """The output as data, and the same as text for clients that read nothing else.
+def succeeded(output: Any, tool: ToolInfo, version: str) -> types.CallToolResult:
+    """The output as data, and the same as text for clients that read nothing else; or the blocks that it is made of.
 
     Args:
         version: Of the protocol; before 2026-07-28 only objects can be data.
     """
-    text = json.dumps(output, ensure_ascii=False, separators=(",", ":"))
+    if tool.returns_content:
+        return _blocks(output, version)
+    text, hints = text_of(output), list[str]()
     if len(text) > MOST_CHARACTERS:
-        return failed(
-            f"The answer has {len(text):,} characters, more than the {MOST_CHARACTERS:,} that fit here. "
-            "Ask for less: a smaller limit, a filter, one step, or the next page by its cursor."
-        )
-    structured = output if isinstance(output, dict) or version >= "2026-07-28" else None
-    return types.CallToolResult(content=[types.TextContent(type="text", text=text)], structured_content=structured)
+        less = shortened(output, MOST_CHARACTERS)
+        if less is None or not fits(less[0], tool.output_schema):
+            message = f"The answer has {len(text):,} characters, more than the {MOST_CHARACTERS:,} that fit here."
+            return failed(f"{message} {_REST}")
+        output, hints = less[0], ["\n".join(["This answer was cut to fit.", *filter(None, less[1]), _REST])]
+        text = text_of(output)
+    content: list[types.ContentBlock] = [types.TextContent(type="text", text=one) for one in (text, *hints)]
+    return types.CallToolResult(content=content, structured_content=_data(output, version))
+
+
+def _blocks(output: Any, version: str) -> types.CallToolResult:
+    """As the tool says it; ValueError where it says nothing that the protocol knows."""
+    if not isinstance(output, Mapping) or not isinstance(output.get("content"), list):
+        raise ValueError("A tool that returns content returns {'content': [block, ...]}")
+    result = types.CallToolResult.model_validate({"content": output["content"]})
+    room, whole = MOST_CHARACTERS, True
+    for block in result.content:
+        if isinstance(block, types.TextContent):
+            whole = whole and len(block.text) <= room
+            block.text = cut(block.text, room)
+            room = max(0, room - len(block.text))
+    if not whole:
+        result.content.append(types.TextContent(type="text", text=f"This answer was cut to fit.\n{_REST}"))
+    result.structured_content = _data(output.get("data"), version)
+    return result
+
+
+def _data(output: Any, version: str) -> Any:
+    return output if isinstance(output, dict) or version >= "2026-07-28" else None
 
 
 def failed(message: str) -> types.CallToolResult:

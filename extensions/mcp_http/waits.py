@@ -38,16 +38,17 @@ class Waiting:
         key = arguments.get("idempotency_key") or f"mcp-{uuid4()}"
         once = {**arguments, "idempotency_key": key, "wait_seconds": 0}
         begun = await self.invoke("run_task_now", once)
-        if not await self._ended(begun["run_id"], arguments["wait_seconds"]):
+        if not await self.ended(begun["run_id"], arguments["wait_seconds"]):
             return begun
         return {**await self.invoke("run_task_now", once), "deduplicated": begun["deduplicated"]}
 
     async def wait_for_run(self, arguments: Mapping[str, Any]) -> Any:
         """Wait, and give what the tool gives at once."""
-        await self._ended(arguments["run_id"], arguments.get("timeout_seconds", 60))
+        await self.ended(arguments["run_id"], arguments.get("timeout_seconds", 60))
         return await self.invoke("wait_for_run", {**arguments, "timeout_seconds": 0})
 
-    async def _ended(self, run_id: str, seconds: float) -> bool:
+    async def ended(self, run_id: str, seconds: float) -> bool:
+        """Whether the run ends within so many seconds."""
         began, pause, told = time.monotonic(), FIRST_PAUSE, ""
         while True:
             seen = await self.invoke("get_run", {"run_id": run_id, "include": []})

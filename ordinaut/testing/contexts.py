@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import importlib
 import inspect
 import json
@@ -29,8 +30,10 @@ from ordinaut.contexts import (
     ToolOptions,
     ToolRegistryContext,
 )
+from ordinaut.dialog import Dialog
 from ordinaut.errors import CapabilityDenied, RequestRefused
 from ordinaut.events import Event
+from ordinaut.testing.assistants import Assistants
 from ordinaut.testing.patterns import matches
 from ordinaut.tools import Tool, ToolCall
 
@@ -98,7 +101,9 @@ class World:
     def refuse_late(self) -> None:
         """RuntimeError once `setup` is over, when the platform takes in nothing more."""
         if self.set_up:
-            raise RuntimeError("Tools and WebSockets are registered in setup(), which runs in every process")
+            raise RuntimeError(
+                "Tools, prompts, resources and WebSockets are registered in setup(), which runs in every process"
+            )
 
     def publish(self, topic: str, data: Mapping[str, Any], source: str) -> Event:
         """One more event."""
@@ -107,7 +112,7 @@ class World:
         self.events.append(event)
         return event
 
-    def call(self, name: str, arguments: Mapping[str, Any]) -> Any:
+    def call(self, name: str, arguments: Mapping[str, Any], dialog: Dialog | None = None) -> Any:
         """What a tool returns; a coroutine where it is async."""
         if name not in self.tools:
             raise RequestRefused("not_found", f"There is no tool named {name}", tool=name)
@@ -122,6 +127,7 @@ class World:
             caller=self.caller,
             log=lambda level, message: self.logs.append((level, message)),
             should_stop=lambda: False,
+            dialog=dialog or Dialog(),
         )
         given = {**arguments, "call": call} if "call" in inspect.signature(func).parameters else arguments
         return func(**given)
@@ -165,11 +171,16 @@ class Tools(ToolRegistryContext):
             description=tool.description,
             parameters=tool.schema,
             output_schema=tool.output_schema,
+            expose_to_mcp=tool.expose_to_mcp,
+            mcp_name=tool.mcp_name,
+            returns_content=tool.returns_content,
+            starts_run=tool.starts_run,
+            tasks_only=tool.tasks_only,
         )
 
-    def invoke(self, name: str, arguments: Mapping[str, Any]) -> Any:
+    def invoke(self, name: str, arguments: Mapping[str, Any], dialog: Dialog | None = None) -> Any:
         """Call it."""
-        answer = self._world.call(name, arguments)
+        answer = self._world.call(name, arguments, dialog)
         return asyncio.run(_awaited(answer)) if inspect.isawaitable(answer) else answer
 
 
@@ -305,6 +316,7 @@ class Context:
         self.logger = logging.getLogger(f"ordinaut.ext.{extension_id}")
         self.metrics = Metrics()
         self._tools = Tools(extension_id, world)
+        self._assistants = Assistants(lambda: world.caller, world.refuse_late)
         self._events = Events(extension_id, grants, world)
         self._background = Background(world)
         self._routes = Routes(world)
@@ -315,6 +327,12 @@ class Context:
         """TOOLS."""
         _require(Capability.TOOLS, self.grants)
         return self._tools
+
+    @property
+    def assistants(self) -> Assistants:
+        """TOOLS."""
+        _require(Capability.TOOLS, self.grants)
+        return self._assistants
 
     @property
     def events(self) -> Events:
@@ -342,6 +360,10 @@ class Context:
     def translate(self, message: str, **values: object) -> str:
         """In English."""
         return message.format_map(values) if values else message
+
+    def keys(self, purpose: str) -> Sequence[bytes]:
+        """One for each purpose."""
+        return (hashlib.sha256(f"{self.id} {purpose}".encode()).digest(),)
 
     def languages(self) -> Sequence[str]:
         """Those of the platform."""

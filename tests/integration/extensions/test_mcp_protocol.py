@@ -148,8 +148,11 @@ def test_a_failed_tool_says_what_to_do_next(api: Api, tool: str, arguments: dict
     assert told in refusal(api, tool, **arguments)
 
 
-def test_an_answer_that_is_too_long_says_how_to_ask_for_less(api: Api) -> None:
-    assert "limit" in refusal(api, "ext.lab.flood", characters=100_000)
+def test_an_answer_that_is_too_long_is_cut_and_says_how_to_get_the_rest(api: Api) -> None:
+    found = result(api, "tools/call", name="ext.lab.flood", arguments={"characters": 100_000})
+    text, hint = (block["text"] for block in found["content"])
+    assert json.loads(text) == found["structuredContent"] and len(text) <= 80_000
+    assert "text: the first 79," in hint and "of 100,000 characters" in hint and "limit" in hint
     assert called(api, "ext.lab.flood", characters=1_000)["text"] == "x" * 1_000
 
 
