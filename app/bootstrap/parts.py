@@ -189,7 +189,14 @@ def tasks_and_tools(
 ) -> tuple[TaskService, ToolRegistry]:
     """Tasks are made of tools, and one of the tools makes tasks."""
     tools = ToolRegistry()
-    tasks = TaskService(units=database.units, tools=tools, queue=queue, clock=database.clock, herald=events.herald)
+    tasks = TaskService(
+        units=database.units,
+        tools=tools,
+        queue=queue,
+        clock=database.clock,
+        forms=SchemaForms(),
+        herald=events.herald,
+    )
     policy = HttpPolicy.parse(",".join(settings.http_allowed_hosts))
     children = ChildRuns(units=database.units, clock=database.clock, queue=queue)
     builtin = builtin_tools(

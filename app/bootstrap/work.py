@@ -57,6 +57,7 @@ from app.services.waking import Waker
 from app.services.webhook_sending import WebhookSending
 from app.services.webhook_upkeep import WebhookUpkeep
 from app.storage.database import Database
+from app.tools.forms import SchemaForms
 from app.tools.http_safety import HttpPolicy
 from app.tools.registry import ToolRegistry
 from app.tools.webhooks import WebhookPost
@@ -247,5 +248,5 @@ def make_behalf(settings: Settings, access: AccessServices) -> Behalf:
 def make_pauser(database: Database, queue: RunQueue, events: Events) -> TaskPauser:
     """For a process that runs no tools."""
     units, clock, tools = database.units, database.clock, ToolRegistry()
-    tasks = TaskService(units=units, tools=tools, queue=queue, clock=clock, herald=events.herald)
+    tasks = TaskService(units=units, tools=tools, queue=queue, clock=clock, forms=SchemaForms(), herald=events.herald)
     return TaskPauser(units=units, pause=tasks.pause_by_failures)

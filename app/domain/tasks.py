@@ -37,6 +37,8 @@ class Task:
         definition_id: The snapshot of pipeline and policies that new runs keep.
         version: Counts every change; the entity tag.
         external_id: What somebody else calls it; unique among the tasks of its agent.
+        expose_as_tool: The name under which assistants may call it, after `task.`; unique among those of its agent.
+        params_schema: JSON Schema of its params, laid over one another, for runs that are asked for by hand.
     """
 
     id: str
@@ -84,6 +86,8 @@ class Task:
     last_run_at: datetime | None = None
     definition_id: str = ""
     external_id: str | None = None
+    expose_as_tool: str | None = None
+    params_schema: Mapping[str, Any] | None = None
     depth: int = 0
     """How many events and runs have led to it."""
 
@@ -125,6 +129,9 @@ class TaskFilter:
     q: str | None = None
     tag: str | None = None
     external_id: str | None = None
+    expose_as_tool: str | None = None
+    exposed: bool = False
+    """Only those that assistants may call."""
 
 
 def definition_document(task: Task) -> dict[str, Any]:

@@ -58,6 +58,8 @@ class TaskOut(BaseModel):
     tags: list[str]
     created_by: str
     external_id: str | None
+    expose_as_tool: str | None
+    params_schema: dict[str, Any] | None
     created_at: Moment
     updated_at: Moment
     version: int = Field(description="Counts changes; the ETag begins with it")
@@ -156,6 +158,8 @@ def task_out(task: Task) -> dict[str, Any]:
         "tags": task.tags,
         "created_by": task.created_by,
         "external_id": task.external_id,
+        "expose_as_tool": task.expose_as_tool,
+        "params_schema": task.params_schema,
         "created_at": when(task.created_at),
         "updated_at": when(task.updated_at),
         "version": task.version,

@@ -84,6 +84,9 @@ Length = Annotated[
 ]
 
 
+ToolName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$", examples=["send_report"])]
+
+
 class ExpectIn(Body):
     """What a task is to do in time; an incident is opened when it does not. See docs/alerts.md."""
 
@@ -154,6 +157,12 @@ class TaskFields(Body):
     tags: Annotated[list[Tag], Field(max_length=20)] = Field(default_factory=list)
     created_by: Name | None = Field(None, description="Agent id; the caller when left out")
     external_id: Name | None = Field(None, description="What you call it; unique among the tasks of its agent")
+    expose_as_tool: ToolName | None = Field(
+        None, description="Assistants may call it as `task.<this>`; unique among the tasks of its agent"
+    )
+    params_schema: dict[str, Any] | None = Field(
+        None, description="JSON Schema (2020-12) that the params of a run asked for by hand have to fit"
+    )
 
     ignored: ClassVar[frozenset[str]] = frozenset()
     _invalid: ValidationError | None = PrivateAttr(default=None)
@@ -266,6 +275,8 @@ class TaskListQuery(PageQuery):
     q: Name | None = Field(None, description="Part of the title or the description, in any case")
     tag: Tag | None = None
     external_id: Name | None = None
+    expose_as_tool: ToolName | None = None
+    exposed: bool = Field(False, description="Only those that assistants may call")
 
     def where(self) -> TaskFilter:
         """The same as the domain has it."""
@@ -276,6 +287,8 @@ class TaskListQuery(PageQuery):
             q=self.q,
             tag=self.tag,
             external_id=self.external_id,
+            expose_as_tool=self.expose_as_tool,
+            exposed=self.exposed,
         )
 
 

@@ -44,6 +44,7 @@ def task_facts(task: Task, **more: Any) -> dict[str, Any]:
         "schedule_kind": task.schedule_kind,
         "created_by": task.created_by,
         "version": task.version,
+        **({} if task.expose_as_tool is None else {"expose_as_tool": task.expose_as_tool}),
         **more,
     }
 

@@ -7,15 +7,17 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from app.domain.approvals import Forms
 from app.domain.clock import rfc3339
 from app.domain.errors import Conflict, InvalidInput, Problem, ScheduleInvalid
 from app.domain.ids import new_id
+from app.domain.json_size import json_problem
 from app.domain.next_run import MOMENT, aimed_at, first_after, schedule_of, used_up
 from app.domain.pipelines.validate import validate_pipeline
 from app.domain.ports import Tools
 from app.domain.run_limits import key_problems
 from app.domain.tasks import BY_EVENT, TIMELESS, Task, TaskStatus
-from app.domain.texts import t, tn
+from app.domain.texts import joined, t, tn
 
 SCHEDULE = ("schedule_kind", "schedule_expr", "timezone")
 WINDOW = ("starts_at", "ends_at", "max_runs", "jitter_seconds")
@@ -27,6 +29,7 @@ EDITABLE = (
     *("title", "description", *SCHEDULE, "payload", *STATEFUL, "priority", "max_retries", "backoff_strategy"),
     *("backoff_seconds", "timeout_seconds", "overlap", "expect", *KEYS, *BURSTS, "misfire", "misfire_grace_seconds"),
     *("catchup_window_seconds", "catchup_max", *WINDOW, "pause_after_failures", "tags"),
+    *("expose_as_tool", "params_schema"),
 )
 
 
@@ -72,8 +75,9 @@ def defaults() -> dict[str, Any]:
 class TaskDrafts:
     """Builds tasks from fields and checks them against schedules, pipelines and tools."""
 
-    def __init__(self, *, tools: Tools) -> None:
+    def __init__(self, *, tools: Tools, forms: Forms) -> None:
         self._tools = tools
+        self._forms = forms
 
     def new(
         self,
@@ -103,6 +107,7 @@ class TaskDrafts:
         if "schedule_kind" in given:
             self._check_schedule(task, findings)
         self._check_pipeline(task, findings)
+        self._check_params(task, findings)
         _check_window(task, findings)
         _check_keys(task, findings)
         if not findings.fields & {*SCHEDULE, *WINDOW}:
@@ -127,6 +132,8 @@ class TaskDrafts:
             self._check_schedule(task, findings)
         if "payload" in given:
             self._check_pipeline(task, findings)
+        if "params_schema" in given:
+            self._check_params(task, findings)
         _check_window(task, findings)
         _check_keys(task, findings)
         findings.raise_any()
@@ -156,6 +163,16 @@ class TaskDrafts:
         )
         findings.errors.extend(report.errors)
         findings.warnings.extend(report.warnings)
+
+    def _check_params(self, task: Task, findings: _Findings) -> None:
+        """A schema has to be one, and its subject is an object."""
+        if task.params_schema is None or "params_schema" in findings.fields:
+            return
+        issue = json_problem(task.params_schema) or self._forms.schema_problem(task.params_schema)
+        if issue is None and task.params_schema.get("type", "object") != "object":
+            issue = t("its 'type' must be object")
+        if issue is not None:
+            findings.errors.append(Problem("/params_schema", joined(" ", ["'params_schema':", issue])))
 
 
 def _fresh(given: Mapping[str, Any], caller: str, now: datetime, task_id: str) -> Task:

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from app.domain.access import limit_of
+from app.domain.approvals import Forms
 from app.domain.clock import Clock, rfc3339
 from app.domain.errors import Conflict, InvalidInput, NotFound, PreconditionFailed, Problem
 from app.domain.events import next_depth
@@ -55,13 +56,21 @@ class TaskService:
     """The use cases of tasks; every write holds the task's row, so that beat and callers take turns."""
 
     def __init__(
-        self, *, units: UnitsOfWork, tools: Tools, queue: RunQueue, clock: Clock, herald: Herald | None = None
+        self,
+        *,
+        units: UnitsOfWork,
+        tools: Tools,
+        queue: RunQueue,
+        clock: Clock,
+        forms: Forms,
+        herald: Herald | None = None,
     ) -> None:
         self._herald = herald or Herald.silent(clock, queue)
         self._units = units
         self._queue = queue
         self._clock = clock
-        self._drafts = TaskDrafts(tools=tools)
+        self._forms = forms
+        self._drafts = TaskDrafts(tools=tools, forms=forms)
 
     def create(self, fields: Mapping[str, Any], *, caller: Caller, found: Sequence[Problem] = ()) -> Task:
         """Store a new task.
@@ -221,7 +230,8 @@ class TaskService:
             The run, and whether it stood already, under this key or under the task's dedupe key.
 
         Raises:
-            NotFound, Forbidden; Conflict for a canceled task; InvalidInput for params too large or not JSON;
+            NotFound, Forbidden; Conflict for a canceled task; InvalidInput for params that are too large, not JSON or
+            not what `params_schema` asks for;
             Unprocessable where the key stands for a run with other params, or where the key of a limit cannot be
             filled in.
         """
@@ -231,6 +241,7 @@ class TaskService:
             task = _held(unit, task_id, None, caller)
             if task.status == "canceled":
                 raise Conflict(t("A canceled task cannot be run"), task_id=task_id, status=task.status)
+            self._check_params(task, wish.params or {})
             origin = f"manual:{task_id}:{wish.key}" if wish.key else None
             earlier = unit.runs.by_origin(origin) if origin else None
             if earlier is not None:
@@ -243,6 +254,13 @@ class TaskService:
             unit.audit.add(entry(now, caller, "run.requested", new.id, Difference(after={"task_id": task_id})))
             unit.after_commit(self._queue.ring)
             return unit.runs.get(new.id), False
+
+    def _check_params(self, task: Task, params: Mapping[str, Any]) -> None:
+        if task.params_schema is None:
+            return
+        problems = self._forms.problems(task.params_schema, {**task.payload["params"], **params})
+        if problems:
+            raise InvalidInput([replace(one, pointer=f"/params{one.pointer}") for one in problems])
 
     def occurrences(self, task_id: str, *, caller: Caller, limit: int, offset: int) -> Page[OccurrenceRecord]:
         """What became of the task's occurrences, newest first; NotFound."""
@@ -324,6 +342,8 @@ def _told(
     """Tell of a change and write it down, if there was one."""
     before, after = change
     if after.version != before.version:
+        if before.expose_as_tool != after.expose_as_tool:
+            more["expose_as_tool"] = after.expose_as_tool
         telling.tell(topic, task_facts(after, **more))
         unit.audit.add(task_entry(after.updated_at, caller, topic, before=before, after=after))
     return after

@@ -94,6 +94,8 @@ tasks = Table(
     # How many events and runs have led to it.
     Column("depth", SmallInteger, nullable=False, server_default=text("0")),
     Column("external_id", String(200)),
+    Column("expose_as_tool", String(64)),
+    Column("params_schema", Document),
     partial("ix_tasks_due", "next_due_at", where=text("next_due_at IS NOT NULL")),
     partial("ix_tasks_triggers", "schedule_kind", "id", where=TRIGGERS),
     partial("ix_tasks_watched", "id", where=WATCHED),
@@ -101,6 +103,7 @@ tasks = Table(
     Index("ix_tasks_created_by", "created_by", "id"),
     # Null is equal to nothing: only those that have one are kept apart.
     Index("uq_tasks_external_id", "created_by", "external_id", unique=True),
+    Index("uq_tasks_expose_as_tool", "created_by", "expose_as_tool", unique=True),
 )
 
 task_tags = Table(

@@ -54,7 +54,11 @@ def _fetched(connection: Connection, statement: _Statement, given: dict[str, Any
 def _given(where: TaskFilter) -> dict[str, Any]:
     """The values that narrow the list, by the names of `_conditions`."""
     given: dict[str, Any] = {f"status{number}": status for number, status in enumerate(where.status)}
-    given |= {name: getattr(where, name) for name in ("created_by", "schedule_kind", "q", "tag", "external_id")}
+    given |= {
+        name: getattr(where, name)
+        for name in ("created_by", "schedule_kind", "q", "tag", "external_id", "expose_as_tool")
+    }
+    given["exposed"] = where.exposed or None
     if where.q is not None:
         given["q"] = where.q.replace("/", "//").replace("%", "/%").replace("_", "/_")
     return {name: value for name, value in given.items() if value is not None}
@@ -67,6 +71,8 @@ def _conditions(names: tuple[str, ...]) -> list[ColumnElement[bool]]:
         "created_by": tasks.c.created_by == bindparam("created_by"),
         "schedule_kind": tasks.c.schedule_kind == bindparam("schedule_kind"),
         "external_id": tasks.c.external_id == bindparam("external_id"),
+        "expose_as_tool": tasks.c.expose_as_tool == bindparam("expose_as_tool"),
+        "exposed": tasks.c.expose_as_tool.is_not(None),
         "q": tasks.c.title.icontains(q, escape="/") | tasks.c.description.icontains(q, escape="/"),
         "tag": tasks.c.id.in_(select(task_tags.c.task_id).where(task_tags.c.tag == bindparam("tag"))),
     }

@@ -63,10 +63,14 @@ def _values(task: Task) -> dict[str, Any]:
 
 @contextmanager
 def _taken(task: Task) -> Iterator[None]:
-    """Conflict where another task of the agent has the external id."""
+    """Conflict where another task of the agent has the external id, or the name of its tool."""
     try:
         yield
-    except IntegrityError:
+    except IntegrityError as error:
+        # Both databases name what is not unique: the index, or its columns.
+        if task.expose_as_tool is not None and "expose_as_tool" in str(error.orig):
+            message = t("There is already a task with this name of a tool")
+            raise Conflict(message, expose_as_tool=task.expose_as_tool, field="expose_as_tool") from None
         if task.external_id is None:
             raise
         message = t("There is already a task with this external id")

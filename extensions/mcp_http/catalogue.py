@@ -1,4 +1,4 @@
-"""Which tools assistants may know of: the use cases, whose names have no dot, and what extensions expose."""
+"""Which tools assistants may know of: the use cases, whose names have no dot, what extensions expose, and tasks."""
 
 from __future__ import annotations
 
@@ -6,14 +6,18 @@ from collections.abc import Sequence
 
 from ordinaut import ExtensionContext, RequestRefused, ToolInfo
 
+from . import task_tools
+
 
 def offered(context: ExtensionContext) -> Sequence[ToolInfo]:
-    """All of them, whoever asks."""
-    return [tool for tool in context.tool_registry.list_tools() if _is_offered(tool)]
+    """All of them, whoever asks, and the caller's tasks."""
+    return [*(tool for tool in context.tool_registry.list_tools() if _is_offered(tool)), *task_tools.listed(context)]
 
 
 def offered_tool(context: ExtensionContext, name: str) -> ToolInfo | None:
     """The one of that name."""
+    if name.startswith(task_tools.PREFIX):
+        return task_tools.found(context, name)
     try:
         tool = context.tool_registry.get_tool(name)
     except RequestRefused as refused:

@@ -17,7 +17,7 @@ from typing import Any
 
 import mcp_types as types
 from mcp.server import ServerRequestContext
-from mcp.server.subscriptions import ListenHandler, ResourcesListChanged, ResourceUpdated, ServerEvent
+from mcp.server.subscriptions import ListenHandler, ResourcesListChanged, ResourceUpdated, ServerEvent, ToolsListChanged
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS
 
@@ -29,6 +29,8 @@ PATTERN = "task.*, run.*"
 READ_ALL = "tasks:read:all"
 LISTED = frozenset({"task.created", "task.deleted"})
 """Topics of what makes the list of resources another."""
+PUBLISHED = "expose_as_tool"
+"""In what is told of a task that is a tool, or is one no more."""
 GAP = "ordinaut.gap"
 GLANCE_SECONDS = 1.0
 SETTLED_SECONDS = 3.0
@@ -161,10 +163,13 @@ class _Seat:
     def _changes(self, event: Event | None) -> Iterator[ServerEvent]:
         if event is None:
             yield ResourcesListChanged()
+            yield ToolsListChanged()
             yield from (ResourceUpdated(uri) for uri in self.uris)
             return
         if event.topic in LISTED and self._sees(event):
             yield ResourcesListChanged()
+        if event.topic.startswith("task.") and PUBLISHED in event.data and self._sees(event):
+            yield ToolsListChanged()
         about = f"{SCHEME}tasks/{event.data.get('task_id')}"
         if event.topic.startswith("run."):
             about = f"{SCHEME}runs/{event.data.get('run_id')}"

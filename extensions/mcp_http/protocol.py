@@ -15,6 +15,7 @@ from mcp_types import INTERNAL_ERROR, INVALID_PARAMS
 
 from ordinaut import Dialog, ExtensionContext, RequestRefused, ToolFailed, ToolInfo
 
+from . import task_tools
 from .catalogue import known_as, offered, offered_tool
 from .dialogs import Dialogs
 from .news import Subscriptions
@@ -119,6 +120,8 @@ class Protocol:
             return succeeded(output, tool, asked.protocol_version)
 
         def work(dialog: Dialog) -> Any:
+            if task_tools.is_task(tool):
+                return task_tools.begun(self._context, tool, arguments)
             return self._context.tool_registry.invoke(tool.name, arguments, dialog)
 
         output = await self._dialogs.held(asked, params, work)

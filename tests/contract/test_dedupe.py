@@ -16,6 +16,7 @@ from app.services.run_requests import RunRequest
 from app.services.scheduling import SchedulingService
 from app.services.tasks import TaskService
 from app.storage.unit_of_work import SqlUnitsOfWork
+from app.tools.forms import SchemaForms
 from app.tools.registry import ToolRegistry
 from tests.contract.test_events import on_event, service
 from tests.fakes.access import ANA
@@ -35,7 +36,7 @@ def clock() -> TurnedClock:
 def by_hand(units: SqlUnitsOfWork, clock: TurnedClock, task: Task, **params: str) -> tuple[str, bool]:
     """Ask for a run; its id, and whether it stood already."""
     queue = CountingQueue()
-    tasks = TaskService(units=units, tools=ToolRegistry(), queue=queue, clock=clock)
+    tasks = TaskService(units=units, tools=ToolRegistry(), queue=queue, clock=clock, forms=SchemaForms())
     run, before = tasks.run_now(task.id, RunRequest(params=params), caller=ANA, request_id="")
     assert queue.rings == (0 if before else 1)
     return run.id, before

@@ -21,6 +21,7 @@ from app.services.publishing import Publisher, Triggers
 from app.services.tasks import TaskService
 from app.storage.ledger import SqlRunLedger
 from app.storage.unit_of_work import SqlUnitsOfWork
+from app.tools.forms import SchemaForms
 from ordinaut import Event
 from tests.contract.conftest import make_ledger
 from tests.contract.test_events import on_event, service
@@ -185,7 +186,9 @@ def test_nobody_waits_in_a_circle(engine: Engine, units: SqlUnitsOfWork) -> None
         while not over.is_set():
             work()
 
-    tasks = TaskService(units=units, tools=some_tools(), queue=CountingQueue(), clock=SystemClock())
+    tasks = TaskService(
+        units=units, tools=some_tools(), queue=CountingQueue(), clock=SystemClock(), forms=SchemaForms()
+    )
     herald = Herald(publisher=Publisher(Triggers()), clock=SystemClock())
     witness = RunWitness(units=units, herald=herald)
     ledger = make_ledger(engine)

@@ -11,6 +11,7 @@ from app.services.maintenance import Housekeeper, TaskPauser
 from app.services.tasks import TaskService
 from app.storage.ledger import INNOCENT_LOSSES
 from app.storage.unit_of_work import SqlUnitsOfWork
+from app.tools.forms import SchemaForms
 from app.tools.registry import ToolRegistry
 from tests.contract.conftest import make_ledger
 from tests.fakes.hands import Bell
@@ -26,7 +27,7 @@ def run_of(units: SqlUnitsOfWork, run_id: str) -> Run:
 def sweep(engine: Engine, units: SqlUnitsOfWork) -> None:
     """What beat does every second."""
     ledger, bell, clock = make_ledger(engine), Bell(), SystemClock()
-    tasks = TaskService(units=units, tools=ToolRegistry(), queue=bell, clock=clock)
+    tasks = TaskService(units=units, tools=ToolRegistry(), queue=bell, clock=clock, forms=SchemaForms())
     ledger.on_lost = TaskPauser(units=units, pause=tasks.pause_by_failures).lost
     Housekeeper(ledger=ledger, units=units, queue=bell, clock=clock, retention_days=1).sweep()
 

@@ -11,6 +11,7 @@ from typing import Any
 from app.services.schedules import ScheduleService
 from app.services.tasks import TaskService
 from app.services.tools import ToolService
+from app.tools.forms import SchemaForms
 from app.tools.registry import ToolRegistry
 from ordinaut import Tool, ToolCall, ToolFailed
 from tests.fakes.access import ANA, Calling
@@ -74,7 +75,9 @@ class TaskWorld:
     tools: ToolRegistry = field(default_factory=some_tools)
 
     def __post_init__(self) -> None:
-        service = TaskService(units=self.units, tools=self.tools, queue=self.queue, clock=self.clock)
+        service = TaskService(
+            units=self.units, tools=self.tools, queue=self.queue, clock=self.clock, forms=SchemaForms()
+        )
         self.tasks: Any = Calling(service)
         self.schedules = ScheduleService(clock=self.clock)
         self.tool_service = ToolService(tools=self.tools)

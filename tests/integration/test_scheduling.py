@@ -26,6 +26,7 @@ from app.storage.engines import make_engine
 from app.storage.runs import SqlRunStore
 from app.storage.tasks import SqlTaskStore
 from app.storage.unit_of_work import SqlUnitsOfWork
+from app.tools.forms import SchemaForms
 from app.tools.registry import ToolRegistry
 from tests.fakes.access import Calling
 from tests.fakes.hands import Bell, in_thread
@@ -63,7 +64,9 @@ class World:
         self.clock = SetClock()
         self.bell = Bell()
         self.beat = self.another_beat()
-        service = TaskService(units=self.units, tools=ToolRegistry(), queue=self.bell, clock=self.clock)
+        service = TaskService(
+            units=self.units, tools=ToolRegistry(), queue=self.bell, clock=self.clock, forms=SchemaForms()
+        )
         self.tasks: Any = Calling(service)
 
     def another_beat(self) -> SchedulingService:
