@@ -94,7 +94,7 @@ def build(settings: Settings) -> Container:
         secrets=access.secrets,
         hooks=make_hooks(settings, database, events, callers),
         webhooks=make_webhooks(settings, database),
-        mcp=make_mcp(settings, database, events.service, secret_values(settings, database)),
+        mcp=make_mcp(settings, database, events.service, events.herald, secret_values(settings, database)),
         processes=ProcessService(units=database.units, reports=database.units),
         extension_work=ExtensionWorkService(units=database.units),
         idempotency=IdempotencyService(units=database.units, clock=database.clock),

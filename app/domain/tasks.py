@@ -37,6 +37,7 @@ class Task:
         definition_id: The snapshot of pipeline and policies that new runs keep.
         version: Counts every change; the entity tag.
         external_id: What somebody else calls it; unique among the tasks of its agent.
+        drift: What no longer fits the tools of a server, see `app.domain.pipelines.drift`.
     """
 
     id: str
@@ -86,6 +87,7 @@ class Task:
     external_id: str | None = None
     depth: int = 0
     """How many events and runs have led to it."""
+    drift: tuple[Mapping[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +127,7 @@ class TaskFilter:
     q: str | None = None
     tag: str | None = None
     external_id: str | None = None
+    drifted: bool | None = None
 
 
 def definition_document(task: Task) -> dict[str, Any]:

@@ -32,7 +32,7 @@ Amount = Annotated[int, Field(ge=1, le=1_000_000_000)]
 READ_ONLY = frozenset(
     {
         *("id", "created_at", "updated_at", "version", "next_run", "next_run_effective", "last_run"),
-        *("description_text", "snoozed_until", "snooze_reason"),
+        *("description_text", "snoozed_until", "snooze_reason", "drift"),
     }
 )
 """What `GET` gives and `PUT` may carry back: it is not looked at."""
@@ -266,6 +266,7 @@ class TaskListQuery(PageQuery):
     q: Name | None = Field(None, description="Part of the title or the description, in any case")
     tag: Tag | None = None
     external_id: Name | None = None
+    drifted: bool | None = Field(None, description="Whether a step no longer fits the tools of its MCP server")
 
     def where(self) -> TaskFilter:
         """The same as the domain has it."""
@@ -276,6 +277,7 @@ class TaskListQuery(PageQuery):
             q=self.q,
             tag=self.tag,
             external_id=self.external_id,
+            drifted=self.drifted,
         )
 
 

@@ -127,6 +127,7 @@ class TaskDrafts:
             self._check_schedule(task, findings)
         if "payload" in given:
             self._check_pipeline(task, findings)
+            task = replace(task, drift=())  # it fits, or is refused
         _check_window(task, findings)
         _check_keys(task, findings)
         findings.raise_any()

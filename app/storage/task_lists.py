@@ -55,6 +55,8 @@ def _given(where: TaskFilter) -> dict[str, Any]:
     """The values that narrow the list, by the names of `_conditions`."""
     given: dict[str, Any] = {f"status{number}": status for number, status in enumerate(where.status)}
     given |= {name: getattr(where, name) for name in ("created_by", "schedule_kind", "q", "tag", "external_id")}
+    if where.drifted is not None:
+        given["drifted" if where.drifted else "fitting"] = True
     if where.q is not None:
         given["q"] = where.q.replace("/", "//").replace("%", "/%").replace("_", "/_")
     return {name: value for name, value in given.items() if value is not None}
@@ -67,6 +69,8 @@ def _conditions(names: tuple[str, ...]) -> list[ColumnElement[bool]]:
         "created_by": tasks.c.created_by == bindparam("created_by"),
         "schedule_kind": tasks.c.schedule_kind == bindparam("schedule_kind"),
         "external_id": tasks.c.external_id == bindparam("external_id"),
+        "drifted": tasks.c.drift.is_not(None),
+        "fitting": tasks.c.drift.is_(None),
         "q": tasks.c.title.icontains(q, escape="/") | tasks.c.description.icontains(q, escape="/"),
         "tag": tasks.c.id.in_(select(task_tags.c.task_id).where(task_tags.c.tag == bindparam("tag"))),
     }

@@ -12,6 +12,7 @@ from app.domain.next_run import described, effective_next
 from app.domain.runs import Run
 from app.domain.schedules import Occurrence
 from app.domain.tasks import Task
+from app.domain.texts import Text
 
 _TIME = {"type": ["string", "null"]}
 _TEXT = {"type": "string"}
@@ -35,6 +36,15 @@ OCCURRENCE: Mapping[str, Any] = {
         "note": {**_TIME, "description": "What a change of the clocks does to it."},
     },
 }
+MISFITS: Mapping[str, Any] = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        "required": ["step", "tool", "issue", "since"],
+        "properties": {"step": _TEXT, "tool": _TEXT, "issue": _TEXT, "since": _TEXT},
+    },
+    "description": "Steps that no longer fit the tools of their MCP server; mend them with update_task.",
+}
 TASK_LINE: Mapping[str, Any] = {
     "type": "object",
     "required": ["task_id", "title", "status", "schedule", "next_run"],
@@ -48,12 +58,13 @@ TASK_LINE: Mapping[str, Any] = {
         "next_run": NEXT_RUN,
         "last_run": _TIME,
         "tags": {"type": "array", "items": _TEXT},
+        "drift": MISFITS,
     },
 }
 TASK: Mapping[str, Any] = {
     "type": "object",
     "required": ["task_id", "title", "status", "schedule_kind", "version", "next_run"],
-    "properties": {"task_id": _TEXT, "version": {"type": "integer"}, "next_run": NEXT_RUN},
+    "properties": {"task_id": _TEXT, "version": {"type": "integer"}, "next_run": NEXT_RUN, "drift": MISFITS},
 }
 RUN: Mapping[str, Any] = {
     "type": "object",
@@ -82,7 +93,7 @@ def when(moment: datetime | None) -> str | None:
 
 
 def task_line(task: Task) -> dict[str, Any]:
-    """A task in a list."""
+    """A task in a list; `drift` only where there is some."""
     return {
         "task_id": task.id,
         "title": task.title,
@@ -93,6 +104,7 @@ def task_line(task: Task) -> dict[str, Any]:
         "next_run": when(task.next_run_at),
         "last_run": when(task.last_run_at),
         "tags": list(task.tags),
+        **({"drift": _misfits(task)} if task.drift else {}),
     }
 
 
@@ -102,11 +114,16 @@ def task_whole(task: Task) -> dict[str, Any]:
     return {
         "task_id": task.id,
         **{name: _json(value) for name, value in members.items()},
+        "drift": _misfits(task),
         "schedule": described(task),
         "next_run": when(task.next_run_at),
         "next_run_effective": when(effective_next(task)),
         "last_run": when(task.last_run_at),
     }
+
+
+def _misfits(task: Task) -> list[dict[str, str]]:
+    return [{**one, "issue": Text(one["issue"])} for one in task.drift]
 
 
 def run_line(run: Run) -> dict[str, Any]:
