@@ -68,7 +68,7 @@ def build(settings: Settings) -> Container:
     runs, access = make_runs(database, events), open_access(settings, database)
     reruns, incidents = make_reruns(database, queue, events), make_incidents(database, events)
     approvals, callers = make_approvals(database, queue, events), owners(settings, access)
-    tool_runs = ToolRuns(runs=runs, reruns=reruns, incidents=incidents)
+    tool_runs = ToolRuns(runs=runs, reruns=reruns, incidents=incidents, holds=_holds(database, clock))
     add_use_cases(tools, make_tool_tasks(database, tasks), tool_runs, approvals, events.service)
     services = Services(
         tasks=tasks,
@@ -77,7 +77,7 @@ def build(settings: Settings) -> Container:
         schedules=ScheduleService(clock=clock),
         agenda=AgendaService(units=database.units, clock=database.clock),
         runs=runs,
-        holds=HoldService(units=database.units, clock=clock),
+        holds=tool_runs.holds,
         reruns=reruns,
         incidents=incidents,
         approvals=approvals,
@@ -101,6 +101,10 @@ def build(settings: Settings) -> Container:
     )
     host = make_host(settings, make_doors(settings, tools, database, events, services.metrics), tools)
     return Container(settings=settings, services=services, extensions=host, watch=_watch(database, incidents))
+
+
+def _holds(database: Database, clock: Clock) -> HoldService:
+    return HoldService(units=database.units, clock=clock)
 
 
 def _watch(database: Database, incidents: IncidentService) -> IncidentWatch:

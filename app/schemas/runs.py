@@ -227,14 +227,21 @@ class RunOut(Shown):
     request_id: str | None
 
 
-class RunDetailOut(RunOut):
+class RunListedOut(RunOut):
+    """A run in a list."""
+
+    model_config = ConfigDict(frozen=True, json_schema_extra={"examples": [{**_RUN, "held_by": None}]})
+
+    held_by: HeldOut | None = Field(description="Why it has not started, while it is queued")
+
+
+class RunDetailOut(RunListedOut):
     """A run with the steps that have begun."""
 
     model_config = ConfigDict(
         frozen=True, json_schema_extra={"examples": [{**_RUN, "held_by": None, "steps": [_STEP]}]}
     )
 
-    held_by: HeldOut | None = Field(description="Why it has not started, while it is queued")
     steps: list[StepOut]
 
 

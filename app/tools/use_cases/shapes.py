@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from app.domain.clock import rfc3339
+from app.domain.holds import Held
 from app.domain.next_run import described, effective_next
 from app.domain.runs import Run
 from app.domain.schedules import Occurrence
@@ -77,6 +78,8 @@ RUN: Mapping[str, Any] = {
         "error": {"type": ["object", "null"]},
     },
 }
+_HELD = {"type": "object", "description": "Why it has not started, while it is queued."}
+RUN_LINE: Mapping[str, Any] = {**RUN, "properties": {**RUN["properties"], "held_by": _HELD}}
 
 _INWARD = frozenset(
     {"id", "anchor_at", "definition_id", "fired_count", "next_run_at", "next_due_at", "last_run_at", "watched_since"}
@@ -126,9 +129,14 @@ def _misfits(task: Task) -> list[dict[str, str]]:
     return [{**one, "issue": Text(one["issue"])} for one in task.drift]
 
 
-def run_line(run: Run) -> dict[str, Any]:
-    """A run in a list: how it stands, without what it made."""
-    return {"run_id": run.id, **{name: _json(getattr(run, name)) for name in _RUN_MEMBERS}}
+def run_line(run: Run, held: Held | None = None) -> dict[str, Any]:
+    """A run in a list: how it stands, without what it made; `held_by` only where something holds it back."""
+    line = {"run_id": run.id, **{name: _json(getattr(run, name)) for name in _RUN_MEMBERS}}
+    return line if held is None else {**line, "held_by": _held(held)}
+
+
+def _held(held: Held) -> dict[str, Any]:
+    return {one.name: _json(getattr(held, one.name)) for one in fields(held)}
 
 
 def occurrence(one: Occurrence) -> dict[str, Any]:
