@@ -45,6 +45,10 @@ class WithSecrets:
         """See `app.domain.mcp.Remote`."""
         return self.remote.listed(self._filled(server))
 
+    def cancel(self, server: Server, task_id: str) -> None:
+        """See `app.domain.mcp.Remote`."""
+        self.remote.cancel(self._filled(server), task_id)
+
     def close(self) -> None:
         """See `app.domain.mcp.Remote`."""
         self.remote.close()

@@ -362,8 +362,9 @@ def told_data(told: Told) -> dict[str, Any]:
     """The data of a record in a stream: its body, its number in its journal, its moment, and of what part it is."""
     record = told.record
     data = {"number": record.number, "at": rfc3339(record.at), **record.body}
-    # Ids of runs that nobody sees by themselves.
+    # Ids of runs that nobody sees by themselves, and what a tool keeps for itself.
     data.pop("parts", None)
+    data.pop("again", None)
     if told.part is not None:
         data["part"] = told.part
     error = data.get("error")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any, Protocol
 
 from app.domain.clock import Clock, rfc3339
 from app.domain.errors import NotFound, Unavailable
-from app.domain.mcp import Drift, Known, McpStore, Remote, Server, drift
+from app.domain.mcp import Drift, Known, Left, McpStore, Remote, Server, drift
 from app.domain.ports import UnitsOfWork
 from app.domain.texts import t
 from app.services.task_drifts import TaskDrifts
@@ -26,6 +27,12 @@ GLANCE_SECONDS = 2.0
 """How often the list of servers itself is looked at."""
 TOPIC = "mcp.tools_changed"
 LONGEST_ERROR = 500
+MOST_LEFT = 20
+"""Servers that are told of tasks in one go."""
+PATIENCE = timedelta(hours=1)
+"""For how long a server is told again that nobody wants its task."""
+AGAIN_SECONDS = 30.0
+"""How soon after it could not be told."""
 MOST_TOLD = 100
 """Ids of tasks in an event."""
 
@@ -167,6 +174,31 @@ class McpService:
             _store(unit).save(known)
         return known, change if change and old.tools else None
 
+    def end_left(self) -> bool:
+        """Tell servers which of their tasks nobody waits for any more, since the run has ended; whether all were."""
+        with self._units(read_only=True) as unit:
+            left = _store(unit).left(MOST_LEFT)
+        told = [one.done or self._told(one) for one in left]
+        for one, over in zip(left, told, strict=True):
+            with self._units() as unit:
+                if over:
+                    _store(unit).settled(one)
+                else:
+                    _store(unit).failed(one, self._clock.now())
+        return all(told)
+
+    def _told(self, left: Left) -> bool:
+        """Whether the server has been told, or need not be told any more."""
+        server = self._servers().get(left.server)
+        if server is None or (left.failed_at is not None and self._clock.now() - left.failed_at > PATIENCE):
+            return True
+        try:
+            self._remote.cancel(server, left.task_id)
+        except ToolFailed as failure:
+            emit("mcp.cancel_failed", server=left.server, run_id=left.run_id, reason=failure.message)
+            return not failure.retryable
+        return True
+
     def forget_others(self) -> None:
         """Forget servers that are named no more; what calls them does not fit."""
         named = self._servers()
@@ -185,6 +217,7 @@ class McpWatch:
     def __init__(self, service: McpService) -> None:
         self._service = service
         self._asked: dict[str, tuple[Server, float]] | None = None
+        self._tell_at = 0.0
 
     def look(self) -> float:
         """Ask those whose time has come, new ones at once; seconds until the next look."""
@@ -192,6 +225,8 @@ class McpWatch:
         if self._asked is None or self._asked.keys() - named.keys():
             self._service.forget_others()
         self._asked = asked = {name: one for name, one in (self._asked or {}).items() if named.get(name) == one[0]}
+        if named and time.monotonic() >= self._tell_at and not self._service.end_left():
+            self._tell_at = time.monotonic() + AGAIN_SECONDS
         for name, server in named.items():
             if name not in asked or time.monotonic() >= asked[name][1]:
                 asked[name] = (server, time.monotonic() + CHECK_SECONDS)

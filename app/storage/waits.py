@@ -85,6 +85,12 @@ class SqlWaitStore:
                 self._add([new_row(part, part.scheduled_for) for part in parts])
             case ApprovalWait(approval=approval):
                 SqlApprovalStore(self._sql).add(approval, parking, wait_id)
+        if parking.errand is not None:
+            self._sql.run(
+                f"INSERT INTO mcp_errands (run_id, task_id, server, created_at) VALUES (?, ?, ?, {self._now})"
+                " ON CONFLICT (run_id, task_id) DO NOTHING",
+                (run_id, parking.errand.task_id, parking.errand.server),
+            )
         return wait_id
 
     def _due(self, until: Until | None) -> tuple[str, tuple[int, ...]]:
