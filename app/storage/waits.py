@@ -38,7 +38,8 @@ from app.domain.waits import (
 from app.storage.approvals import SqlApprovalStore
 from app.storage.gates import BACK_IN_LINE
 from app.storage.journal import pack
-from app.storage.runs import PRIORITY_STEP, new_row
+from app.storage.ranks import PRIORITY_STEP
+from app.storage.runs import new_row
 from app.storage.statements import NOW, Statements, bound, marks
 
 _STEP_US = int(PRIORITY_STEP.total_seconds()) * 1_000_000
