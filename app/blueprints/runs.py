@@ -8,6 +8,7 @@ from flask import Blueprint, Response, request, stream_with_context
 
 from app.domain.errors import InvalidInput
 from app.domain.run_stories import Place, parse_place
+from app.domain.runs import Run
 from app.domain.texts import t
 from app.http.api import Answer, api
 from app.http.identity import identity
@@ -21,6 +22,7 @@ from app.schemas.runs import (
     DefinitionOut,
     LogLineOut,
     RunDetailOut,
+    RunListedOut,
     RunListQuery,
     RunOut,
     RunWaitedOut,
@@ -45,11 +47,17 @@ TAGS = ("runs",)
 
 
 @bp.get("")
-@api(query=RunListQuery, returns=PageOut[RunOut], tags=TAGS, scope="runs:read")
-def list_runs(query: RunListQuery) -> PageOut[RunOut]:
-    """List runs, newest first."""
+@api(query=RunListQuery, returns=PageOut[RunListedOut], tags=TAGS, scope="runs:read")
+def list_runs(query: RunListQuery) -> PageOut[RunListedOut]:
+    """List runs, newest first, with what holds them back while they are queued."""
     page = services().runs.page(query.as_filter(), caller=identity(), limit=query.limit, offset=query.offset)
-    return page_out(page, lambda run: RunOut(**run_members(run, include_errors=query.include_errors)))
+    held = services().holds.of_all(page.items, caller=identity())
+
+    def shown(run: Run) -> RunListedOut:
+        members = run_members(run, include_errors=query.include_errors)
+        return RunListedOut(**members, held_by=held_out(held.get(run.id)))
+
+    return page_out(page, shown)
 
 
 @bp.get("/<run_id>")

@@ -304,7 +304,7 @@ def tagged(task: Task, headers: dict[str, str] | None = None) -> Answer:
     The digest is of what beat and workers change without a new version, and of the language, so that readers see
     that too.
     """
-    moving = f"{task.status} {task.next_run_at} {task.next_due_at} {task.last_run_at} {language()}"
+    moving = f"{task.status} {task.next_run_at} {task.next_due_at} {task.last_run_at} {task.drift} {language()}"
     digest = blake2b(moving.encode(), digest_size=4).hexdigest()
     return Answer(task_out(task), headers={"ETag": f'"{task.version}-{digest}"', **(headers or {})})
 

@@ -9,9 +9,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from app.domain.mcp import Remote, RemoteCall, RemoteTool, Server
+from app.domain.mcp import Known, Remote, RemoteCall, RemoteTool, Server
 from app.services.events import EventService
+from app.services.lifecycle import Herald
 from app.services.mcp import McpService, ServedTools
+from app.services.task_drifts import TaskDrifts
 from app.storage.database import Database
 from app.telemetry import emit
 from app.tools.mcp_tools import LazyRemote, tools_of
@@ -43,6 +45,10 @@ class WithSecrets:
         """See `app.domain.mcp.Remote`."""
         return self.remote.listed(self._filled(server))
 
+    def cancel(self, server: Server, task_id: str) -> None:
+        """See `app.domain.mcp.Remote`."""
+        self.remote.cancel(self._filled(server), task_id)
+
     def close(self) -> None:
         """See `app.domain.mcp.Remote`."""
         self.remote.close()
@@ -72,7 +78,7 @@ def serve_mcp(settings: Settings, database: Database, tools: ToolRegistry, look:
     tools.ask(served.find)
 
 
-def make_mcp(settings: Settings, database: Database, events: EventService, look: Look) -> McpService:
+def make_mcp(settings: Settings, database: Database, events: EventService, herald: Herald, look: Look) -> McpService:
     """The use cases of servers."""
     return McpService(
         units=database.units,
@@ -80,7 +86,14 @@ def make_mcp(settings: Settings, database: Database, events: EventService, look:
         servers=NamedServers(settings.mcp_servers).now,
         remote=WithSecrets(connections, look),
         publish=lambda topic, payload: events.publish(topic, payload, source=SOURCE),
+        drifts=TaskDrifts(units=database.units, clock=database.clock, herald=herald, schemas=_schemas),
     )
+
+
+def _schemas(server: Server, known: Known) -> ToolRegistry:
+    registry = ToolRegistry()
+    registry.serve(server.name, tools_of(server, known, connections))
+    return registry
 
 
 class NamedServers:

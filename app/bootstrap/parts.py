@@ -32,6 +32,7 @@ from app.services.child_runs import ChildRuns
 from app.services.events import EventService
 from app.services.extension_loads import LoadBoard
 from app.services.extension_work import ExtensionWorkService
+from app.services.holds import HoldService
 from app.services.hooks import HookService
 from app.services.incidents import IncidentService
 from app.services.lifecycle import Herald, RunWitness
@@ -269,7 +270,12 @@ def make_incidents(database: Database, events: Events) -> IncidentService:
 def make_tool_runs(database: Database, queue: RunQueue, events: Events) -> ToolRuns:
     """Runs, for the tools of a process that serves nobody by itself."""
     reruns = make_reruns(database, queue, events)
-    return ToolRuns(runs=make_runs(database, events), reruns=reruns, incidents=make_incidents(database, events))
+    return ToolRuns(
+        runs=make_runs(database, events),
+        reruns=reruns,
+        incidents=make_incidents(database, events),
+        holds=HoldService(units=database.units, clock=database.clock),
+    )
 
 
 def make_tool_tasks(database: Database, tasks: TaskService) -> ToolTasks:

@@ -69,7 +69,7 @@ def build(settings: Settings) -> Container:
     runs, access = make_runs(database, events), open_access(settings, database)
     reruns, incidents = make_reruns(database, queue, events), make_incidents(database, events)
     approvals, callers = make_approvals(database, queue, events), owners(settings, access)
-    tool_runs = ToolRuns(runs=runs, reruns=reruns, incidents=incidents)
+    tool_runs = ToolRuns(runs=runs, reruns=reruns, incidents=incidents, holds=_holds(database, clock))
     add_use_cases(tools, make_tool_tasks(database, tasks), tool_runs, approvals, events.service)
     services = Services(
         tasks=tasks,
@@ -78,7 +78,7 @@ def build(settings: Settings) -> Container:
         schedules=ScheduleService(clock=clock),
         agenda=AgendaService(units=database.units, clock=database.clock),
         runs=runs,
-        holds=HoldService(units=database.units, clock=clock),
+        holds=tool_runs.holds,
         reruns=reruns,
         incidents=incidents,
         approvals=approvals,
@@ -93,13 +93,17 @@ def build(settings: Settings) -> Container:
         oauth=make_oauth(settings, database, access),
         hooks=make_hooks(settings, database, events, callers),
         webhooks=make_webhooks(settings, database),
-        mcp=make_mcp(settings, database, events.service, secret_values(settings, database)),
+        mcp=make_mcp(settings, database, events.service, events.herald, secret_values(settings, database)),
         processes=ProcessService(units=database.units, reports=database.units),
         extension_work=ExtensionWorkService(units=database.units),
         idempotency=IdempotencyService(units=database.units, clock=database.clock),
     )
     host = make_host(settings, make_doors(settings, tools, database, events, services.metrics), tools)
     return Container(settings=settings, services=services, extensions=host, watch=_watch(database, incidents))
+
+
+def _holds(database: Database, clock: Clock) -> HoldService:
+    return HoldService(units=database.units, clock=clock)
 
 
 def _watch(database: Database, incidents: IncidentService) -> IncidentWatch:

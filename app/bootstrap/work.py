@@ -159,7 +159,7 @@ class WorkerParts:
         settings, database = self.settings, self.database()
         events = make_events(settings, database, CeleryRunQueue(self.celery))
         look = secret_values(settings, database)
-        return McpWatch(make_mcp(settings, database, events.service, look))
+        return McpWatch(make_mcp(settings, database, events.service, events.herald, look))
 
     def beat(self) -> Callable[[], float]:
         """What beat does at every tick: fire, keep the house, and say how long to sleep."""

@@ -32,7 +32,7 @@ def opened() -> Iterator[McpService]:
     database = open_database(settings)
     try:
         events = make_events(settings, database, make_queue(settings))
-        yield make_mcp(settings, database, events.service, secret_values(settings, database))
+        yield make_mcp(settings, database, events.service, events.herald, secret_values(settings, database))
     except OrdinautError as error:
         raise Refused(error.message, error.code) from error
     finally:

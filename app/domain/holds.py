@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -61,8 +61,11 @@ class Held:
 class StandingStore(Protocol):
     """Lines as they are, inside a unit of work."""
 
-    def of(self, run_id: str) -> Standing | None:
-        """Where the run stands; None when it is not queued."""
+    def of(self, run_ids: Collection[str]) -> Mapping[str, Standing]:
+        """Where the runs stand; those that are not queued are left out."""
+
+    def sent_back(self, run_ids: Collection[str]) -> Mapping[str, str]:
+        """For what reason a worker put those of these runs back into the queue that one has had."""
 
 
 class HoldUnit(UnitOfWork, Protocol):

@@ -126,6 +126,31 @@ class McpStore(Protocol):
     def forget(self, names: Sequence[str]) -> None:
         """Remove these."""
 
+    def left(self, limit: int) -> list[Left]:
+        """Tasks that runs have waited for which have ended, or are gone; the oldest first."""
+
+    def settled(self, left: Left) -> None:
+        """Nobody has to look after this one any more."""
+
+    def failed(self, left: Left, at: datetime) -> None:
+        """The server could not be told; `failed_at` of the first time stays."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """A task of a server whose run has ended.
+
+    Attributes:
+        failed_at: When the server could not be told for the first time.
+        done: Whether the run succeeded, and so the task has ended too.
+    """
+
+    run_id: str
+    server: str
+    task_id: str
+    failed_at: datetime | None
+    done: bool
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteCall:
@@ -133,6 +158,8 @@ class RemoteCall:
 
     Attributes:
         seconds: How long it may take.
+        may_pause: Whether an answer that takes long, or a question, may come back as `Unfinished`.
+        state, answers: Where an earlier one did: its state, and what was answered to its questions, by their keys.
         should_stop: Whether nobody wants its answer any more; asked a few times a second.
         progress: Told how far it is, in the server's words.
     """
@@ -142,13 +169,52 @@ class RemoteCall:
     seconds: float
     should_stop: Callable[[], bool] = lambda: False
     progress: Callable[[str], None] = lambda message: None
+    may_pause: bool = False
+    state: Mapping[str, Any] | None = None
+    answers: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What a server asks people.
+
+    Attributes:
+        schema: JSON Schema of what is to be filled in; None where they are sent to `url` instead.
+    """
+
+    key: str
+    message: str
+    schema: Mapping[str, Any] | None = None
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unfinished:
+    """A call that is to be taken up again later.
+
+    Attributes:
+        state: JSON, to be given back.
+        questions: What has to be answered before; without any, it is a matter of time.
+        pause_seconds: How long to leave the server alone.
+        task_id: The task over there; None where the server has kept nothing.
+        ends_at: When the server forgets it.
+    """
+
+    state: Mapping[str, Any]
+    questions: tuple[Question, ...] = ()
+    pause_seconds: float = 0.0
+    task_id: str | None = None
+    ends_at: datetime | None = None
 
 
 class Remote(Protocol):
     """The connections of this process to servers."""
 
     def call(self, server: Server, call: RemoteCall) -> Any:
-        """What the tool answers, as JSON data; ToolFailed for whatever goes wrong."""
+        """What the tool answers, as JSON data, or `Unfinished`; ToolFailed for whatever goes wrong."""
+
+    def cancel(self, server: Server, task_id: str) -> None:
+        """Nobody wants a task any more; ToolFailed where the server could not be told."""
 
     def listed(self, server: Server) -> tuple[str, tuple[RemoteTool, ...]]:
         """The version of the protocol that it speaks, and its tools; ToolFailed where it cannot be asked."""

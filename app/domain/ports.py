@@ -60,6 +60,12 @@ class TaskStore(Protocol):
             PreconditionFailed: somebody else changed it since it was read.
         """
 
+    def using(self, server: str) -> Sequence[Task]:
+        """Those of which a step calls a tool `<server>.…`; a few others may be among them."""
+
+    def set_drift(self, task_id: str, drift: Sequence[Mapping[str, str]]) -> None:
+        """Store what of it no longer fits; that is no change of the task, so `version` stays."""
+
     def delete(self, task_id: str) -> None:
         """Remove it with its runs, journals and occurrences, or NotFound."""
 

@@ -39,6 +39,7 @@ class Task:
         external_id: What somebody else calls it; unique among the tasks of its agent.
         expose_as_tool: The name under which assistants may call it, after `task.`; unique among those of its agent.
         params_schema: JSON Schema of its params, laid over one another, for runs that are asked for by hand.
+        drift: What no longer fits the tools of a server, see `app.domain.pipelines.drift`.
     """
 
     id: str
@@ -90,6 +91,7 @@ class Task:
     params_schema: Mapping[str, Any] | None = None
     depth: int = 0
     """How many events and runs have led to it."""
+    drift: tuple[Mapping[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +134,7 @@ class TaskFilter:
     expose_as_tool: str | None = None
     exposed: bool = False
     """Only those that assistants may call."""
+    drifted: bool | None = None
 
 
 def definition_document(task: Task) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from app.domain.events import PLATFORM, TopicPattern
 from app.domain.expressions import TemplateError, TemplateSyntaxError, compile_expression
 from app.domain.runs import NewRun, RunError
 from app.domain.texts import t
-from ordinaut import Event
+from ordinaut import Event, ToolCall
 
 if TYPE_CHECKING:
     from app.domain.approvals import NewApproval
@@ -160,14 +160,27 @@ Wait = Sleep | EventWait | ChildWait | PartsWait | ApprovalWait | AnswerWait
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Errand:
+    """Something that goes on elsewhere while a run waits: a task of a server of the Model Context Protocol."""
+
+    server: str
+    task_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Parking:
-    """A step that waits: which, and for what."""
+    """A step that waits: which, and for what.
+
+    Attributes:
+        errand: What nobody wants any more if the run is ended before its wait is.
+    """
 
     step_id: str
     uses: str | None
     attempt: int
     wait: Wait
     item: int | None = None
+    errand: Errand | None = None
 
 
 def told(wait: Wait) -> dict[str, Any]:
@@ -180,11 +193,39 @@ def told(wait: Wait) -> dict[str, Any]:
 
 
 class Parked(Exception):
-    """The tool's answer will come later."""
+    """The tool's answer will come later.
 
-    def __init__(self, wait: Wait) -> None:
+    Args:
+        again: JSON that the tool wants back: its wait is not its answer, it is called again when that has ended.
+        errand: What goes on elsewhere meanwhile.
+    """
+
+    def __init__(self, wait: Wait, *, again: Mapping[str, Any] | None = None, errand: Errand | None = None) -> None:
         super().__init__(wait.kind)
         self.wait = wait
+        self.again = again
+        self.errand = errand
+
+
+@dataclass(frozen=True, slots=True)
+class GoingOn:
+    """What a tool gets back that is called again after a wait: what it gave, and how the wait ended."""
+
+    again: Mapping[str, Any]
+    ended: Resolution
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepCall(ToolCall):
+    """A call by a step of a pipeline.
+
+    Attributes:
+        may_wait: Whether the tool may be parked with what it was given: others may read that.
+        going_on: Where its last wait was not the answer.
+    """
+
+    may_wait: bool
+    going_on: GoingOn | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -227,14 +227,21 @@ class RunOut(Shown):
     request_id: str | None
 
 
-class RunDetailOut(RunOut):
+class RunListedOut(RunOut):
+    """A run in a list."""
+
+    model_config = ConfigDict(frozen=True, json_schema_extra={"examples": [{**_RUN, "held_by": None}]})
+
+    held_by: HeldOut | None = Field(description="Why it has not started, while it is queued")
+
+
+class RunDetailOut(RunListedOut):
     """A run with the steps that have begun."""
 
     model_config = ConfigDict(
         frozen=True, json_schema_extra={"examples": [{**_RUN, "held_by": None, "steps": [_STEP]}]}
     )
 
-    held_by: HeldOut | None = Field(description="Why it has not started, while it is queued")
     steps: list[StepOut]
 
 
@@ -355,8 +362,9 @@ def told_data(told: Told) -> dict[str, Any]:
     """The data of a record in a stream: its body, its number in its journal, its moment, and of what part it is."""
     record = told.record
     data = {"number": record.number, "at": rfc3339(record.at), **record.body}
-    # Ids of runs that nobody sees by themselves.
+    # Ids of runs that nobody sees by themselves, and what a tool keeps for itself.
     data.pop("parts", None)
+    data.pop("again", None)
     if told.part is not None:
         data["part"] = told.part
     error = data.get("error")

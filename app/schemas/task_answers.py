@@ -14,12 +14,22 @@ from app.domain.paging import Page
 from app.domain.runs import Run
 from app.domain.tasks import Overlap, Task
 from app.domain.texts import t
+from app.http.locale import speak
 from app.schemas.fields import Moment
 from app.schemas.problems import ProblemOut, problem_out
 from app.schemas.schedules import OccurrenceOut, occurrence_out
 from app.schemas.tasks import Kind, Status
 from app.services.task_states import Change
 from app.services.tasks import Preview
+
+
+class MisfitOut(BaseModel):
+    """A step that no longer fits the tools of its MCP server."""
+
+    step: str
+    tool: str = Field(examples=["shop.order"])
+    issue: str
+    since: Moment
 
 
 class TaskOut(BaseModel):
@@ -68,6 +78,7 @@ class TaskOut(BaseModel):
     last_run: Moment | None = Field(description="When its latest run began")
     snoozed_until: Moment | None
     snooze_reason: str | None
+    drift: list[MisfitOut] = Field(description="What no longer fits since an MCP server changed its tools")
     description_text: str = Field(description="The schedule in words", examples=["Every day at 08:30"])
 
 
@@ -168,6 +179,7 @@ def task_out(task: Task) -> dict[str, Any]:
         "last_run": when(task.last_run_at),
         "snoozed_until": when(task.snoozed_until),
         "snooze_reason": task.snooze_reason,
+        "drift": [{**one, "issue": speak(one["issue"])} for one in task.drift],
         "description_text": described(task),
     }
 

@@ -32,7 +32,7 @@ Amount = Annotated[int, Field(ge=1, le=1_000_000_000)]
 READ_ONLY = frozenset(
     {
         *("id", "created_at", "updated_at", "version", "next_run", "next_run_effective", "last_run"),
-        *("description_text", "snoozed_until", "snooze_reason"),
+        *("description_text", "snoozed_until", "snooze_reason", "drift"),
     }
 )
 """What `GET` gives and `PUT` may carry back: it is not looked at."""
@@ -277,6 +277,7 @@ class TaskListQuery(PageQuery):
     external_id: Name | None = None
     expose_as_tool: ToolName | None = None
     exposed: bool = Field(False, description="Only those that assistants may call")
+    drifted: bool | None = Field(None, description="Whether a step no longer fits the tools of its MCP server")
 
     def where(self) -> TaskFilter:
         """The same as the domain has it."""
@@ -289,6 +290,7 @@ class TaskListQuery(PageQuery):
             external_id=self.external_id,
             expose_as_tool=self.expose_as_tool,
             exposed=self.exposed,
+            drifted=self.drifted,
         )
 
 

@@ -19,7 +19,10 @@ from ordinaut import Caller
 SYSTEM = Caller("system", frozenset())
 """Who does what nobody asked for at that moment."""
 _LEFT_OUT = frozenset(
-    {"payload", "updated_at", "created_at", "anchor_at", "next_due_at", "last_run_at", "watched_since", "id"}
+    {
+        *("payload", "updated_at", "created_at", "anchor_at", "next_due_at", "last_run_at", "watched_since", "id"),
+        "drift",
+    }
 )
 _LONGEST = 200
 

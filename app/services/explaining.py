@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from app.domain.clock import rfc3339
@@ -47,6 +47,16 @@ class Explanation:
 
 def explained(unit: UnitOfWork, task: Task, at: datetime, now: datetime) -> Explanation:
     """The explanation for `at`, from the store where it has a record, else from the schedule as it is now."""
+    found = _explained(unit, task, at, now)
+    misfits = [
+        t("Step {step} no longer fits {tool} ({issue}).", step=one["step"], tool=one["tool"], issue=Text(one["issue"]))
+        for one in task.drift
+        if datetime.fromisoformat(one["since"]) <= at
+    ]
+    return replace(found, answer=joined(" ", [found.answer, *misfits])) if misfits else found
+
+
+def _explained(unit: UnitOfWork, task: Task, at: datetime, now: datetime) -> Explanation:
     record = unit.tasks.occurrence_near(task.id, at)
     previous, following = _before(task, at), _after(task, at)
     if record is not None and at - record.nominal_at < NEAR:

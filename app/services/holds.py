@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from app.domain.access import owner_filter
@@ -10,7 +10,7 @@ from app.domain.clock import Clock, rfc3339
 from app.domain.holds import Held, HoldUnits, Reason, Standing
 from app.domain.metrics import WORKERS
 from app.domain.pipelines.progress import SENT_AWAY
-from app.domain.runs import Record, Run
+from app.domain.runs import Run
 from app.domain.texts import Text, t, tn
 from app.services.gauges import combined
 from ordinaut import Caller
@@ -31,34 +31,41 @@ class HoldService:
         self._clock = clock
 
     def of(self, run: Run, *, caller: Caller) -> Held | None:
-        """What holds the run back, most decisive first; None when it does not stand in the queue.
+        """The same for one run; None when it does not stand in the queue."""
+        return self.of_all([run], caller=caller).get(run.id)
+
+    def of_all(self, runs: Iterable[Run], *, caller: Caller) -> Mapping[str, Held]:
+        """What holds those of the runs back that stand in the queue, by their ids; the most decisive of each.
 
         Args:
-            run: One that the caller may see.
-            caller: Is told the ids of the runs before it that are theirs to see, and the number of all.
+            runs: Such as the caller may see.
+            caller: Is told the ids of the runs before them that are theirs to see, and the number of all.
         """
         # One that is to be cancelled waits for nobody: beat ends it.
-        if run.status != "queued" or run.cancel_requested_at is not None:
-            return None
+        queued = {run.id: run for run in runs if run.status == "queued" and run.cancel_requested_at is None}
+        if not queued:
+            return {}
         with self._units(read_only=True) as unit:
-            standing = unit.standings.of(run.id)
-            if standing is None:
-                return None  # a worker has taken it meanwhile
-            if standing.line is None and run.available_at > self._clock.now():
-                return _later(run.available_at, unit.runs.journal(run.id))
-            workers = combined(unit.metrics.reports()).get((WORKERS.name, ()), 0)
-        return _in_line(standing, caller) if workers else _without_workers(standing)
+            # A worker may have taken some meanwhile.
+            standings, now = unit.standings.of(list(queued)), self._clock.now()
+            later = {key for key, one in standings.items() if one.line is None and queued[key].available_at > now}
+            reasons = unit.standings.sent_back([key for key in later if queued[key].started_at is not None])
+            in_line = standings.keys() - later
+            workers = combined(unit.metrics.reports()).get((WORKERS.name, ()), 0) if in_line else 0
+        look = _in_line if workers else _without_workers
+        return {
+            **{key: _later(queued[key].available_at, reasons.get(key)) for key in later},
+            **{key: look(standings[key], caller) for key in in_line},
+        }
 
 
-def _later(moment: datetime, records: Sequence[Record]) -> Held:
-    """It stands in no line yet; its journal says what sent it back to the queue."""
-    states = [record.body.get("reason") for record in records if record.kind == "state"]
-    last = states[-1] if states else None
+def _later(moment: datetime, last: str | None) -> Held:
+    """It stands in no line yet; what sent it back to the queue is known where it has begun."""
     reason: Reason = "tool_limit" if last == SENT_AWAY else "retry" if last in _RETRIES else "not_due"
     return Held(reason=reason, message=_UNTIL[reason].fill(moment=rfc3339(moment)), until=moment)
 
 
-def _without_workers(standing: Standing) -> Held:
+def _without_workers(standing: Standing, caller: Caller) -> Held:
     message = t("No worker is alive: start one, or see why those there were have stopped")
     return Held(reason="no_worker", message=message, ahead=standing.ahead)
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any, Protocol
 
 from app.domain.clock import Clock, rfc3339
 from app.domain.errors import NotFound, Unavailable
-from app.domain.mcp import Known, McpStore, Remote, Server, drift
+from app.domain.mcp import Drift, Known, Left, McpStore, Remote, Server, drift
 from app.domain.ports import UnitsOfWork
 from app.domain.texts import t
+from app.services.task_drifts import TaskDrifts
 from app.telemetry import emit
 from ordinaut import Tool, ToolFailed
 
@@ -25,6 +27,14 @@ GLANCE_SECONDS = 2.0
 """How often the list of servers itself is looked at."""
 TOPIC = "mcp.tools_changed"
 LONGEST_ERROR = 500
+MOST_LEFT = 20
+"""Servers that are told of tasks in one go."""
+PATIENCE = timedelta(hours=1)
+"""For how long a server is told again that nobody wants its task."""
+AGAIN_SECONDS = 30.0
+"""How soon after it could not be told."""
+MOST_TOLD = 100
+"""Ids of tasks in an event."""
 
 Publish = Callable[[str, Mapping[str, Any]], object]
 Servers = Callable[[], Mapping[str, Server]]
@@ -94,7 +104,17 @@ class ServedTools:
 class McpService:
     """The use cases of servers."""
 
-    def __init__(self, *, units: UnitsOfWork, clock: Clock, servers: Servers, remote: Remote, publish: Publish) -> None:
+    def __init__(
+        self,
+        *,
+        units: UnitsOfWork,
+        clock: Clock,
+        servers: Servers,
+        remote: Remote,
+        publish: Publish,
+        drifts: TaskDrifts,
+    ) -> None:
+        self._drifts = drifts
         self._units = units
         self._clock = clock
         self._servers = servers
@@ -117,14 +137,21 @@ class McpService:
     def check(self, name: str) -> tuple[Server, Known]:
         """Ask a server for its tools, keep what it says, and tell of what has changed; NotFound where there is none.
 
-        A server that cannot be asked keeps the tools that it had: `error` says why.
+        Tasks are held against what it says each time: one may have been saved by a process that knew less. A server
+        that cannot be asked keeps the tools that it had: `error` says why.
         """
         server, _ = self.get(name)
         try:
             protocol, tools = self._remote.listed(server)
         except ToolFailed as failure:
-            return server, self._kept(name, error=f"{failure.type}: {failure.message}"[:LONGEST_ERROR])
-        return server, self._kept(name, protocol=protocol, tools=tools)
+            return server, self._kept(name, error=f"{failure.type}: {failure.message}"[:LONGEST_ERROR])[0]
+        known, change = self._kept(name, protocol=protocol, tools=tools)
+        drifted = self._drifts.review(server, known)
+        if change is not None:
+            told = {"added": list(change.added), "changed": list(change.changed), "removed": list(change.removed)}
+            emit("mcp.tools_changed", server=name, **told)
+            self._publish(TOPIC, {"server": name, **told, "tasks": drifted[:MOST_TOLD]})
+        return server, known
 
     def drifted(self) -> Mapping[str, str]:
         """Tool -> since when it is gone or is not as it was; of all servers."""
@@ -132,7 +159,8 @@ class McpService:
             known = _store(unit).all()
         return {f"{one.name}.{tool}": since for one in known for tool, since in one.drifted.items()}
 
-    def _kept(self, name: str, **found: Any) -> Known:
+    def _kept(self, name: str, **found: Any) -> tuple[Known, Drift | None]:
+        """What is known now, and what of it anybody might have built upon and is different."""
         now = self._clock.now()
         with self._units() as unit:
             before = _store(unit).get(name, lock=True)
@@ -144,18 +172,42 @@ class McpService:
                 marks = dict.fromkeys(change.breaking, rfc3339(now)) if before and before.tools else {}
                 known = replace(known, changed_at=now, drifted={**old.drifted, **marks})
             _store(unit).save(known)
-        if change and old.tools:
-            told = {"added": list(change.added), "changed": list(change.changed), "removed": list(change.removed)}
-            emit("mcp.tools_changed", server=name, **told)
-            self._publish(TOPIC, {"server": name, **told})
-        return known
+        return known, change if change and old.tools else None
+
+    def end_left(self) -> bool:
+        """Tell servers which of their tasks nobody waits for any more, since the run has ended; whether all were."""
+        with self._units(read_only=True) as unit:
+            left = _store(unit).left(MOST_LEFT)
+        told = [one.done or self._told(one) for one in left]
+        for one, over in zip(left, told, strict=True):
+            with self._units() as unit:
+                if over:
+                    _store(unit).settled(one)
+                else:
+                    _store(unit).failed(one, self._clock.now())
+        return all(told)
+
+    def _told(self, left: Left) -> bool:
+        """Whether the server has been told, or need not be told any more."""
+        server = self._servers().get(left.server)
+        if server is None or (left.failed_at is not None and self._clock.now() - left.failed_at > PATIENCE):
+            return True
+        try:
+            self._remote.cancel(server, left.task_id)
+        except ToolFailed as failure:
+            emit("mcp.cancel_failed", server=left.server, run_id=left.run_id, reason=failure.message)
+            return not failure.retryable
+        return True
 
     def forget_others(self) -> None:
-        """Forget servers that are named no more."""
+        """Forget servers that are named no more; what calls them does not fit."""
         named = self._servers()
-        with self._units() as unit:
+        with self._units(read_only=True) as unit:
             gone = [one.name for one in _store(unit).all() if one.name not in named]
-            if gone:
+        for name in gone:
+            self._drifts.review(Server(name=name, where=""), Known(name=name))
+        if gone:
+            with self._units() as unit:
                 _store(unit).forget(gone)
 
 
@@ -164,17 +216,20 @@ class McpWatch:
 
     def __init__(self, service: McpService) -> None:
         self._service = service
-        self._asked: dict[str, tuple[Server, float]] = {}
+        self._asked: dict[str, tuple[Server, float]] | None = None
+        self._tell_at = 0.0
 
     def look(self) -> float:
         """Ask those whose time has come, new ones at once; seconds until the next look."""
         named = {server.name: server for server, _ in self._service.all()}
-        if self._asked.keys() - named.keys():
+        if self._asked is None or self._asked.keys() - named.keys():
             self._service.forget_others()
-        self._asked = {name: one for name, one in self._asked.items() if named.get(name) == one[0]}
+        self._asked = asked = {name: one for name, one in (self._asked or {}).items() if named.get(name) == one[0]}
+        if named and time.monotonic() >= self._tell_at and not self._service.end_left():
+            self._tell_at = time.monotonic() + AGAIN_SECONDS
         for name, server in named.items():
-            if name not in self._asked or time.monotonic() >= self._asked[name][1]:
-                self._asked[name] = (server, time.monotonic() + CHECK_SECONDS)
+            if name not in asked or time.monotonic() >= asked[name][1]:
+                asked[name] = (server, time.monotonic() + CHECK_SECONDS)
                 self._service.check(name)
         return GLANCE_SECONDS
 

@@ -13,11 +13,12 @@ import orjson
 
 from app.domain.access import limited
 from app.domain.clock import SECOND, rfc3339
+from app.domain.errors import NotFound
 from app.domain.events import led_by, run_depth
 from app.domain.execution import Claimed, Line, Settlement
 from app.domain.json_text import to_json
 from app.domain.pipelines.fan_out import Job
-from app.domain.pipelines.model import SECRETS, Step
+from app.domain.pipelines.model import SECRETS, OnUnknown, Step
 from app.domain.pipelines.outcome import (
     Failed,
     GoOn,
@@ -30,12 +31,12 @@ from app.domain.pipelines.outcome import (
     step_timed_out,
 )
 from app.domain.pipelines.plan import Plan, scope_of
-from app.domain.pipelines.progress import Progress, key_of
+from app.domain.pipelines.progress import Again, Progress, key_of
 from app.domain.pipelines.unknown import decide, outcome_unknown
 from app.domain.ports import Tools
 from app.domain.runs import RunError
 from app.domain.veil import Veil
-from app.domain.waits import AnswerWait, Parking, Wait, told
+from app.domain.waits import AnswerWait, Errand, Parking, StepCall, Wait, told
 from app.services.desk import Desk
 from app.services.fan_out import branched, each, gathered, through
 from app.services.run_lines import RunLines
@@ -51,8 +52,9 @@ from app.services.steps import (
     not_allowed,
     not_lent,
     render,
+    unknown_tool,
 )
-from ordinaut import Caller, Tool, ToolCall
+from ordinaut import Caller, Tool
 
 PENDING_LIMIT = 2 * 1024 * 1024
 """Bytes of outputs that may wait in memory for a commit."""
@@ -167,12 +169,12 @@ class RunExecution:
 
     # A step that waits.
 
-    def parked(self, step: Step, wait: Wait, **given: Any) -> Settlement:
+    def parked(self, step: Step, wait: Wait, *, errand: Errand | None = None, **given: Any) -> Settlement:
         lines = self.lines
         self.urgent = True  # whoever is to end the wait must find it
         lines.record("waiting", wait=told(wait), **given)
         parking = Parking(step_id=step.id, uses=step.uses, attempt=lines.attempt, wait=wait, item=lines.item)
-        return lines.waiting(parking)
+        return lines.waiting(replace(parking, errand=errand))
 
     def resumed(self, step: Step, item: int | None) -> Settlement | Pending | None:
         """Take up a step whose wait has ended; Pending where there is none."""
@@ -182,6 +184,8 @@ class RunExecution:
             return Pending()
         began = self.progress.began.get(key, "")
         self.lines.about(step, item, self.progress.attempts[key], began)
+        if (again := self.progress.again.get(key)) is not None:
+            return self._call(step, again.arguments, again)
         if result.error is not None:
             return self.failed(step, Failed(replace(result.error, step_id=step.id), result.retryable))
         if step.branches or (step.foreach is not None and item is None):
@@ -208,27 +212,49 @@ class RunExecution:
         """In whose name the run acts, with the scopes they hold now, as far as the pipeline's author held them."""
         return limited(self.desk.caller(self.plan.caller), self.plan.scopes)
 
-    def _call(self, step: Step, arguments: Mapping[str, Any]) -> Settlement | None:
-        tool = self.tools.get(step.uses)
+    def _call(self, step: Step, arguments: Mapping[str, Any], back: Again | None = None) -> Settlement | None:
+        """Call the step's tool, or take up a call that has waited; `back` is what is left of it."""
+        try:
+            tool = self.tools.get(step.uses)
+        except NotFound as error:
+            return self.failed(step, unknown_tool(error, step))
         if (refused := not_allowed(tool, self._caller(), step)) is not None:
             return self.failed(step, refused)
         if key_of(step, self.lines.item) in self.progress.unknown:
             verdict = decide(step, tool, alone=self.run.part is None)
-            if verdict == "fail":
-                return self.failed(step, outcome_unknown(step))
-            if verdict == "ask":
-                return self.parked(step, AnswerWait(), input=arguments, asks=True)
+            if verdict != "retry":
+                return self._unsure(step, arguments, verdict)
+        follows = back is not None and back.follows
+        if follows and self.desk.stopping:
+            return self.settle_handed_back()
         given: dict[str, Any] = {"input": arguments} if tool.pure else {}
-        settled = self.desk.turn(self, step) or (None if tool.pure else self._before_effect(step, arguments))
+        quiet = tool.pure or follows
+        settled = self.desk.turn(self, step) or (None if quiet else self._before_effect(step, arguments))
         if settled is not None:
             return settled
-        outcome = self._invoke(tool, step, arguments)
+        return self._concluded(step, arguments, self._invoke(tool, step, arguments, back), given)
+
+    def _unsure(self, step: Step, arguments: Mapping[str, Any], verdict: OnUnknown) -> Settlement | None:
+        """Nobody knows what came of the call, and it is not made again."""
+        if verdict == "fail":
+            return self.failed(step, outcome_unknown(step))
+        return self.parked(step, AnswerWait(), input=arguments, asks=True)
+
+    def _concluded(
+        self,
+        step: Step,
+        arguments: Mapping[str, Any],
+        outcome: tuple[bytes, Any] | Failed | Waits,
+        given: Mapping[str, Any],
+    ) -> Settlement | None:
         match outcome:
             case Failed():
                 return self.settle_canceled() if self.cancelled else self.failed(step, outcome, given)
-            case Waits(wait):
+            case Waits() if step.secrets:
                 # What a run waits for is kept as it is, where others may read it.
-                return self.failed(step, not_lent(step)) if step.secrets else self.parked(step, wait, input=arguments)
+                return self.failed(step, not_lent(step))
+            case Waits():
+                return self.parked(step, outcome.wait, errand=outcome.errand, input=arguments, **outcome.kept)
             case _:
                 return self.succeeded(step, outcome, **given)
 
@@ -256,15 +282,19 @@ class RunExecution:
             self.desk.checkpoint(self)
         return None
 
-    def _invoke(self, tool: Tool, step: Step, arguments: Mapping[str, Any]) -> tuple[bytes, Any] | Failed | Waits:
+    def _invoke(
+        self, tool: Tool, step: Step, arguments: Mapping[str, Any], back: Again | None
+    ) -> tuple[bytes, Any] | Failed | Waits:
         deadline = min(time.monotonic() + step.timeout_seconds, self.deadline)
-        request = ToolCall(
+        request = StepCall(
             arguments=arguments,
             idempotency_key=self.job.key(step, self.lines.item),
             deadline=deadline,
             caller=self._caller(),
             log=LogLines(self.lines.add).bound(step.id, self.lines.place),
             should_stop=self._should_stop,
+            may_wait=not step.secrets,
+            going_on=None if back is None else self.progress.taken_up(step, back, self.lines.item),
         )
         self.desk.began(self, deadline)
         try:

@@ -95,7 +95,7 @@ def render(step: Step, scope: Mapping[str, Any], tools: Tools) -> Any:
     try:
         problems = tools.argument_problems(step.uses, arguments)
     except NotFound as error:
-        return Failed(RunError(type="unknown_tool", message=error.message, step_id=step.id), False)
+        return unknown_tool(error, step)
     if not problems:
         return arguments
     listed = [{"pointer": one.pointer, "message": one.message} for one in problems[:20]]
@@ -104,6 +104,11 @@ def render(step: Step, scope: Mapping[str, Any], tools: Tools) -> Any:
         RunError(type="invalid_arguments", message=message, step_id=step.id, details={"errors": listed}),
         False,
     )
+
+
+def unknown_tool(error: NotFound, step: Step) -> Failed:
+    """The step's tool is not there."""
+    return Failed(RunError(type="unknown_tool", message=error.message, step_id=step.id), False)
 
 
 def not_lent(step: Step) -> Failed:
@@ -129,7 +134,7 @@ def call(tool: Tool, request: ToolCall, step: Step, veil: Veil | None = None) ->
     try:
         return Succeeded(tool.run(request))
     except Parked as parked:
-        return Waits(parked.wait)
+        return Waits(parked.wait, parked.again, parked.errand)
     except ToolFailed as failure:
         return failed(failure, step)
     except LoopDetected as error:

@@ -132,6 +132,7 @@ class TaskDrafts:
             self._check_schedule(task, findings)
         if "payload" in given:
             self._check_pipeline(task, findings)
+            task = replace(task, drift=())  # it fits, or is refused
         if "params_schema" in given:
             self._check_params(task, findings)
         _check_window(task, findings)

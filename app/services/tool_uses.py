@@ -7,12 +7,14 @@ from collections.abc import Set as AbstractSet
 from typing import Any
 
 from app.domain.clock import Clock
+from app.domain.holds import Held
 from app.domain.journal import StepView
 from app.domain.paging import Page
 from app.domain.reruns import FAILED, START, DefinitionChoice
 from app.domain.runs import Record, Run, RunFilter
 from app.domain.schedules import Occurrence
 from app.domain.tasks import Task, TaskFilter
+from app.services.holds import HoldService
 from app.services.incidents import IncidentService
 from app.services.reruns import RerunRequest, RerunService
 from app.services.runs import Cancelled, RunService, Waited
@@ -93,8 +95,11 @@ class ToolTasks:
 class ToolRuns:
     """What tools do with runs, and see of what is wrong with them."""
 
-    def __init__(self, *, runs: RunService, reruns: RerunService, incidents: IncidentService) -> None:
+    def __init__(
+        self, *, runs: RunService, reruns: RerunService, incidents: IncidentService, holds: HoldService
+    ) -> None:
         self.incidents = incidents
+        self.holds = holds
         self._runs = runs
         self._reruns = reruns
 
@@ -105,6 +110,10 @@ class ToolRuns:
     def page(self, where: RunFilter, *, caller: Caller, limit: int, offset: int) -> Page[Run]:
         """Newest first."""
         return self._runs.page(where, caller=caller, limit=limit, offset=offset)
+
+    def held(self, runs: Sequence[Run], *, caller: Caller) -> Mapping[str, Held]:
+        """What holds those of the runs back that stand in the queue, by their ids."""
+        return self.holds.of_all(runs, caller=caller)
 
     def latest(self, task_id: str, *, caller: Caller) -> Run:
         """The task's newest run; NotFound when it never ran."""

@@ -153,8 +153,8 @@ class SqlEventStore:
 
     def start(self, runs: Sequence[NewRun], records: Sequence[OccurrenceRecord]) -> None:
         """Queue runs and write down what became of each event for each task; each `(task, event)` once."""
-        self._gates.made(runs)
-        rows = [bound(new_row(run, run.scheduled_for)) for run in runs]
+        through = self._gates.made(runs)
+        rows = [bound(new_row(run, run.scheduled_for, through=run.id in through)) for run in runs]
         if rows:
             names = ", ".join(rows[0])
             self._sql.many(

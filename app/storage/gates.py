@@ -12,9 +12,12 @@ from datetime import datetime
 from typing import Final
 from zlib import crc32
 
+import orjson
+
 from app.domain.execution import Settlement
 from app.domain.runs import ENDED, NewRun
 from app.domain.waits import ChildWait
+from app.storage.ranks import rank_of
 from app.storage.statements import NOW, Statements, marks
 from app.storage.tables import AT_WORK, HOLDING, IN_KEY_LINE, IN_TASK_LINE, LATER, STOPPING
 
@@ -65,10 +68,34 @@ class Gates:
 
     # What has happened.
 
-    def made(self, runs: Iterable[NewRun]) -> None:
-        """These runs have been stored."""
+    def made(self, runs: Iterable[NewRun], now: datetime | None = None) -> Collection[str]:
+        """These runs are about to be stored, all due where no moment is given; ids of those let through as they come.
+
+        That is for SQLite alone: there this transaction holds every line already, and a run that is let through
+        before it is stored is written once. On PostgreSQL it takes the locks of lines, which come last.
+        """
+        through: set[str] = set()
+        keyed: dict[str, list[NewRun]] = {}
         for run in runs:
-            self.touched(run.task_id if run.in_line else None, run.concurrency_key)
+            if not self._sql.postgresql and gate_of(run, now or run.scheduled_for) == 2:
+                keyed.setdefault(str(run.concurrency_key), []).append(run)
+            else:
+                self.touched(run.task_id if run.in_line else None, run.concurrency_key)
+        for key, those in keyed.items():
+            fits = self._straight_through(key, those)
+            through.update(fits)
+            if len(fits) < len(those):
+                self.touched(None, key)
+        return through
+
+    def _straight_through(self, key: str, runs: Sequence[NewRun]) -> list[str]:
+        """Which of these new runs there is room for, as `_through_key` finds it; none where anybody stands in line."""
+        if self._sql.run(_FIRST_OF_KEY, (key, 1)):
+            return []
+        ((held,),) = self._sql.run(_HOLDERS_OF_KEY, (key,))
+        line = sorted((rank_of(run.scheduled_for, run.priority), run.id, run.concurrency_limit) for run in runs)
+        room = next((place for place, (*_, limit) in enumerate(line) if held + place >= limit), len(line))
+        return [run_id for _, run_id, _ in line[:room]]
 
     def touched(self, task_id: str | None, key: str | None) -> None:
         """There may be room in these lines, or somebody new."""
@@ -83,7 +110,8 @@ class Gates:
         for one in stood:
             ended = one.run.in_line and one.status in ENDED
             self.touched(one.run.task_id if ended else None, one.run.concurrency_key)
-        self.made(child for one in stood if (child := _child(one)) is not None)
+        for child in filter(None, map(_child, stood)):
+            self.touched(child.task_id if child.in_line else None, child.concurrency_key)
 
     def rescued(self, rows: Iterable[tuple[str, str, int, str | None]]) -> None:
         """Runs were taken from dead workers: id, task, whether it stands in its task's line, and key of each."""
@@ -149,6 +177,9 @@ class Gates:
         return " FOR UPDATE SKIP LOCKED" if self._sql.postgresql else ""
 
     def _one_by_one(self, keys: Sequence[str]) -> int:
+        if len(keys) > 1:
+            # Mostly nobody waits: that is found out by one statement for all keys.
+            keys = [key for (key,) in self._sql.run(_WAITED_FOR, (orjson.dumps(keys).decode(),))]
         return sum(self._through_key(key) for key in keys)
 
     def _through_key(self, key: str) -> int:
@@ -214,6 +245,10 @@ def _in_parts(one: Settlement) -> bool:
 
 _FIRST_OF_KEY = (
     f"SELECT id, concurrency_limit FROM runs WHERE concurrency_key = ? AND {IN_KEY_LINE.text} ORDER BY rank, id LIMIT ?"
+)
+_WAITED_FOR = (
+    "SELECT value FROM json_each(?)"
+    f" WHERE EXISTS (SELECT 1 FROM runs WHERE concurrency_key = value AND {IN_KEY_LINE.text})"
 )
 _HOLDERS_OF_KEY = f"SELECT COUNT(*) FROM runs WHERE concurrency_key = ? AND {HOLDING.text}"
 

@@ -26,7 +26,7 @@ from app.storage.events import SqlEventStore
 from app.storage.gates import Gates
 from app.storage.journal import JOURNAL_ROWS, pack, unpack
 from app.storage.kin import Kin
-from app.storage.runs import PRIORITY_STEP
+from app.storage.ranks import PRIORITY_STEP
 from app.storage.statements import CursorStatements
 from app.storage.turns import passed
 from app.storage.waits import SqlWaitStore

@@ -4,17 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Engine, delete, select
+from sqlalchemy import ColumnElement, Engine, delete, select, update
 from sqlalchemy.engine import Connection
 
-from app.domain.mcp import Known, RemoteTool
+from app.domain.mcp import Known, Left, RemoteTool
+from app.domain.runs import ENDED
 from app.storage.engines import translated
 from app.storage.inserts import insert_into
-from app.storage.tables_mcp import mcp_servers
+from app.storage.tables import runs
+from app.storage.tables_mcp import mcp_errands, mcp_servers
 
+_LEFT = (
+    select(
+        mcp_errands.c.run_id,
+        mcp_errands.c.server,
+        mcp_errands.c.task_id,
+        mcp_errands.c.failed_at,
+        runs.c.status,
+    )
+    .select_from(mcp_errands.outerjoin(runs, runs.c.id == mcp_errands.c.run_id))
+    .where(runs.c.id.is_(None) | runs.c.status.in_(sorted(ENDED)))
+    .order_by(mcp_errands.c.created_at)
+)
 _ALL = select(mcp_servers).order_by(mcp_servers.c.name)
 
 
@@ -52,6 +67,27 @@ class SqlMcpStore:
     def forget(self, names: Sequence[str]) -> None:
         """Remove these."""
         self._connection.execute(delete(mcp_servers).where(mcp_servers.c.name.in_(names)))
+
+    def left(self, limit: int) -> list[Left]:
+        """The oldest first."""
+        rows = self._connection.execute(_LEFT.limit(limit)).all()
+        return [
+            Left(run_id=run_id, server=server, task_id=task_id, failed_at=failed_at, done=status == "succeeded")
+            for run_id, server, task_id, failed_at, status in rows
+        ]
+
+    def settled(self, left: Left) -> None:
+        """Its row goes."""
+        self._connection.execute(delete(mcp_errands).where(*_row_of(left)))
+
+    def failed(self, left: Left, at: datetime) -> None:
+        """The first time counts."""
+        first = (*_row_of(left), mcp_errands.c.failed_at.is_(None))
+        self._connection.execute(update(mcp_errands).where(*first).values(failed_at=at))
+
+
+def _row_of(left: Left) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return mcp_errands.c.run_id == left.run_id, mcp_errands.c.task_id == left.task_id
 
 
 def known_servers(engine: Engine) -> list[Known]:

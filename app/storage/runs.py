@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -36,9 +36,8 @@ from app.storage.columns import Instant
 from app.storage.gates import FAR, Gates, gate_of
 from app.storage.inserts import insert_into
 from app.storage.journal import JOURNAL_ROWS, Line, pack, unpack
+from app.storage.ranks import rank_of
 from app.storage.tables import AT_WORK, IN_TASK_LINE, OPEN, run_journal, runs, tasks
-
-PRIORITY_STEP = timedelta(minutes=1)
 
 _HIDDEN = frozenset(
     {
@@ -63,18 +62,13 @@ _WHOLE_RUN = runs.c.part.is_(None)
 """Not a piece of another run's work."""
 
 
-def rank_of(available_at: datetime, priority: int) -> int:
-    """Order of claiming: a run of priority 9 stands behind one of priority 1 that came up to 8 minutes later."""
-    return to_micros(available_at + PRIORITY_STEP * (priority - 1))
-
-
 def _run(row: RowMapping) -> Run:
     return Run(**{**row, "output": None if row["output"] is None else orjson.loads(row["output"])})
 
 
-def new_row(run: NewRun, now: datetime) -> dict[str, Any]:
-    """The row of a run that is queued, by column; the other columns are null."""
-    gate = gate_of(run, now)
+def new_row(run: NewRun, now: datetime, *, through: bool = False) -> dict[str, Any]:
+    """The row of a run that is queued, by column; the other columns are null. `through`: no limit holds it back."""
+    gate = 0 if through else gate_of(run, now)
     return {
         "id": run.id,
         "task_id": run.task_id,
@@ -119,8 +113,8 @@ class SqlRunStore:
         """Queue runs; one whose origin stands already is left out (`by_origin` finds the earlier one)."""
         if not new:
             return
-        self._gates.made(new)
-        rows = [new_row(run, now) for run in new]
+        through = self._gates.made(new, now)
+        rows = [new_row(run, now, through=run.id in through) for run in new]
         if all(run.origin is None for run in new):
             self._connection.execute(_add, rows)
             return

@@ -44,6 +44,8 @@ TRIGGERS = text("status = 'active' AND schedule_kind IN ('event', 'condition')")
 """Tasks that events may start; as written, not bound, so that the partial index answers it."""
 WATCHED = text("expect IS NOT NULL AND watched_since IS NOT NULL")
 """Tasks of which something is expected."""
+DRIFTED = text("drift IS NOT NULL")
+"""Tasks that no longer fit the tools of a server."""
 
 tasks = Table(
     "tasks",
@@ -96,9 +98,12 @@ tasks = Table(
     Column("external_id", String(200)),
     Column("expose_as_tool", String(64)),
     Column("params_schema", Document),
+    # What no longer fits the tools of a server; NULL where all does.
+    Column("drift", Document),
     partial("ix_tasks_due", "next_due_at", where=text("next_due_at IS NOT NULL")),
     partial("ix_tasks_triggers", "schedule_kind", "id", where=TRIGGERS),
     partial("ix_tasks_watched", "id", where=WATCHED),
+    partial("ix_tasks_drifted", "id", where=DRIFTED),
     Index("ix_tasks_status", "status", "id"),
     Index("ix_tasks_created_by", "created_by", "id"),
     # Null is equal to nothing: only those that have one are kept apart.

@@ -1,11 +1,11 @@
-"""The table of what is known of servers of the Model Context Protocol."""
+"""What is known of servers of the Model Context Protocol, and what runs have left to them."""
 
 from __future__ import annotations
 
 from sqlalchemy import Column, String, Table, Text
 
 from app.storage.columns import Instant
-from app.storage.tables import metadata
+from app.storage.tables import Id, metadata
 
 mcp_servers = Table(
     "mcp_servers",
@@ -19,3 +19,16 @@ mcp_servers = Table(
     Column("drifted", Text, nullable=False),
 )
 """`tools` and `drifted` are JSON."""
+
+mcp_errands = Table(
+    "mcp_errands",
+    metadata,
+    # The run that has waited for it, which may be gone: then nobody wants it any more.
+    Column("run_id", Id, primary_key=True),
+    Column("task_id", Text, primary_key=True),
+    Column("server", String(63), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    # Since when the server cannot be told that nobody wants it.
+    Column("failed_at", Instant),
+)
+"""Tasks of servers that runs have waited for."""

@@ -59,6 +59,8 @@ def _given(where: TaskFilter) -> dict[str, Any]:
         for name in ("created_by", "schedule_kind", "q", "tag", "external_id", "expose_as_tool")
     }
     given["exposed"] = where.exposed or None
+    if where.drifted is not None:
+        given["drifted" if where.drifted else "fitting"] = True
     if where.q is not None:
         given["q"] = where.q.replace("/", "//").replace("%", "/%").replace("_", "/_")
     return {name: value for name, value in given.items() if value is not None}
@@ -73,6 +75,8 @@ def _conditions(names: tuple[str, ...]) -> list[ColumnElement[bool]]:
         "external_id": tasks.c.external_id == bindparam("external_id"),
         "expose_as_tool": tasks.c.expose_as_tool == bindparam("expose_as_tool"),
         "exposed": tasks.c.expose_as_tool.is_not(None),
+        "drifted": tasks.c.drift.is_not(None),
+        "fitting": tasks.c.drift.is_(None),
         "q": tasks.c.title.icontains(q, escape="/") | tasks.c.description.icontains(q, escape="/"),
         "tag": tasks.c.id.in_(select(task_tags.c.task_id).where(task_tags.c.tag == bindparam("tag"))),
     }

@@ -32,6 +32,7 @@ whole = select(tasks, _last_run_at.label("last_run_at"))
 _COLUMNS = (*tasks.c.keys(), "last_run_at")
 _SETTERS = tuple(getattr(Task, name).__set__ for name in _COLUMNS)
 _set_tags = _SETTERS[_COLUMNS.index("tags")]
+_set_drift = _SETTERS[_COLUMNS.index("drift")]
 _PAYLOAD = _COLUMNS.index("payload")
 
 
@@ -51,6 +52,7 @@ def task_of(row: Sequence[Any]) -> Task:
     for put, value in zip_longest(_SETTERS, row):
         put(task, value)
     _set_tags(task, tuple(task.tags))
+    _set_drift(task, tuple(task.drift or ()))
     return task
 
 

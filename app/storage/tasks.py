@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import Text, bindparam, delete, func, insert, select, update
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 
@@ -58,7 +58,7 @@ def _add_occurrences(dialect: str) -> Any:
 
 
 def _values(task: Task) -> dict[str, Any]:
-    return {name: getattr(task, name) for name in _STORED}
+    return {**{name: getattr(task, name) for name in _STORED}, "drift": task.drift or None}
 
 
 @contextmanager
@@ -116,6 +116,15 @@ class SqlTaskStore:
     def _tag(self, task: Task) -> None:
         if task.tags:
             self._connection.execute(insert(task_tags), [{"task_id": task.id, "tag": tag} for tag in task.tags])
+
+    def using(self, server: str) -> list[Task]:
+        """Tasks whose payload says so: looked through, since lists of tools change seldom."""
+        calls = tasks.c.payload.cast(Text).contains(f'"uses":"{server}.', autoescape=True)
+        return [task_of(row) for row in self._connection.execute(whole.where(calls).order_by(tasks.c.id)).all()]
+
+    def set_drift(self, task_id: str, drift: Sequence[Mapping[str, str]]) -> None:
+        """It alone is written: whoever edits the task holds its row."""
+        self._connection.execute(update(tasks).where(tasks.c.id == task_id).values(drift=list(drift) or None))
 
     def delete(self, task_id: str) -> None:
         """Remove it with all it has left; its runs in the hands of workers lose their lease."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from app.domain.tool_limits import Holder, Rate, SentAway, ToolLimit
 from app.storage.gates import FAR, Gates
-from app.storage.runs import PRIORITY_STEP
+from app.storage.ranks import PRIORITY_STEP
 from app.storage.statements import NOW, Statements
 
 CALLED_IN_US = 5_000_000

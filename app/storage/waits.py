@@ -38,7 +38,8 @@ from app.domain.waits import (
 from app.storage.approvals import SqlApprovalStore
 from app.storage.gates import BACK_IN_LINE
 from app.storage.journal import pack
-from app.storage.runs import PRIORITY_STEP, new_row
+from app.storage.ranks import PRIORITY_STEP
+from app.storage.runs import new_row
 from app.storage.statements import NOW, Statements, bound, marks
 
 _STEP_US = int(PRIORITY_STEP.total_seconds()) * 1_000_000
@@ -85,6 +86,12 @@ class SqlWaitStore:
                 self._add([new_row(part, part.scheduled_for) for part in parts])
             case ApprovalWait(approval=approval):
                 SqlApprovalStore(self._sql).add(approval, parking, wait_id)
+        if parking.errand is not None:
+            self._sql.run(
+                f"INSERT INTO mcp_errands (run_id, task_id, server, created_at) VALUES (?, ?, ?, {self._now})"
+                " ON CONFLICT (run_id, task_id) DO NOTHING",
+                (run_id, parking.errand.task_id, parking.errand.server),
+            )
         return wait_id
 
     def _due(self, until: Until | None) -> tuple[str, tuple[int, ...]]:

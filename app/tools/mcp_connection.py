@@ -10,10 +10,12 @@ from contextlib import AsyncExitStack, contextmanager
 from typing import Any
 
 import httpx2
+import mcp_types as types
 from mcp import Client, StdioServerParameters, stdio_client
 from mcp.client.auth.extensions.client_credentials import ClientCredentialsOAuthProvider
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.auth import OAuthClientInformationFull, OAuthToken
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from app.domain.mcp import Server
 from app.domain.texts import t
@@ -95,17 +97,31 @@ class Connection:
                 self._ready.set_exception(error)
 
     async def _open(self, stack: AsyncExitStack) -> None:
-        target = await self._target(stack)
-        client = Client(
-            target, read_timeout_seconds=self.server.timeout_seconds, extensions=[RemoteTasks(self.server.name)]
-        )
         try:
             async with asyncio.timeout(self.server.connect_timeout_seconds):
-                self._client = await client.__aenter__()
+                # Only over HTTP is a server still there when somebody else of us brings the answer; only since the
+                # newest version it waits for one: those before would ask in the middle of a call.
+                if self.server.url is None or not await self._entered(stack, elicitation_callback=_nobody):
+                    await self._entered(stack)
         except TimeoutError as error:
             message = t("The server {server} did not open a connection in time", server=self.server.name)
             raise ToolFailed(message, type="connect_timeout") from error
-        stack.push_async_exit(client.__aexit__)
+
+    async def _entered(self, stack: AsyncExitStack, **more: Any) -> bool:
+        """Open it; whether people can be asked through it, where `more` says so. Else it is closed again."""
+        async with AsyncExitStack() as mine:
+            client = Client(
+                await self._target(mine),
+                read_timeout_seconds=self.server.timeout_seconds,
+                extensions=[RemoteTasks()],
+                **more,
+            )
+            await mine.enter_async_context(client)
+            if more and client.protocol_version not in MODERN_PROTOCOL_VERSIONS:
+                return False
+            self._client = client
+            stack.push_async_exit(mine.pop_all())
+        return True
 
     async def _target(self, stack: AsyncExitStack) -> Any:
         server = self.server
@@ -141,6 +157,11 @@ def _auth(server: Server) -> httpx2.Auth | None:
         scope=server.auth.get("scope"),
         issuer=server.auth.get("issuer"),
     )
+
+
+async def _nobody(context: Any, params: Any) -> types.ElicitResult:
+    """Questions are seen where calls are made, see `app.tools.mcp_conversation`; that one is there says that we ask."""
+    return types.ElicitResult(action="cancel")
 
 
 class _Memory:

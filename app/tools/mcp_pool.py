@@ -20,11 +20,13 @@ from typing import Any, TypeVar
 import mcp_types as types
 from mcp import Client
 
-from app.domain.mcp import RemoteCall, RemoteTool, Server
+from app.domain.mcp import RemoteCall, RemoteTool, Server, Unfinished
 from app.domain.texts import t
 from app.tools.mcp_answers import answer_of, remote_tool
 from app.tools.mcp_connection import Connection
+from app.tools.mcp_conversation import Conversation
 from app.tools.mcp_failures import failure_of
+from app.tools.mcp_remote_tasks import cancel_task
 from ordinaut.tools import ToolFailed
 
 T = TypeVar("T")
@@ -69,7 +71,12 @@ class Pool:
             answer.cancel()
             wait([answer], GRACE_SECONDS)
             raise
-        return answer_of(self._result(answer, server), server.name)
+        result = self._result(answer, server)
+        return result if isinstance(result, Unfinished) else answer_of(result, server.name)
+
+    def cancel(self, server: Server, task_id: str) -> None:
+        """Tell it, or raise ToolFailed."""
+        self._result(self._started(self._cancelled(server, task_id)), server)
 
     def listed(self, server: Server) -> tuple[str, tuple[RemoteTool, ...]]:
         """The version that it speaks, and the tools that the operator allows; ToolFailed where it cannot be asked."""
@@ -98,7 +105,7 @@ class Pool:
                 atexit.register(self.close)
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
-    async def _called(self, server: Server, call: RemoteCall) -> Any:
+    async def _called(self, server: Server, call: RemoteCall) -> types.CallToolResult | Unfinished:
         connection = await self._connection(server)
 
         async def progress(progress: float, total: float | None, message: str | None) -> None:
@@ -108,9 +115,14 @@ class Pool:
         with connection.used():
             async with asyncio.timeout(call.seconds):
                 await connection.ready()
-                return await connection.client.call_tool(
-                    call.tool, dict(call.arguments), read_timeout_seconds=call.seconds, progress_callback=progress
-                )
+                return await Conversation(connection.client, server, call, progress).held()
+
+    async def _cancelled(self, server: Server, task_id: str) -> None:
+        connection = await self._connection(server)
+        with connection.used():
+            async with asyncio.timeout(LIST_SECONDS):
+                await connection.ready()
+                await cancel_task(connection.client, task_id)
 
     async def _listed(self, server: Server) -> tuple[str, tuple[RemoteTool, ...]]:
         connection = await self._connection(server)

@@ -7,9 +7,11 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
-from app.domain.mcp import Known, Remote, RemoteCall, RemoteTool, Server
+from app.domain.mcp import Known, Remote, RemoteCall, RemoteTool, Server, Unfinished
 from app.domain.texts import t
+from app.domain.waits import StepCall
 from app.tools.mcp_output import checked
+from app.tools.mcp_pauses import away, pause, taken_up
 from ordinaut.tools import Tool, ToolCall, ToolFailed
 
 
@@ -26,6 +28,10 @@ class LazyRemote:
     def listed(self, server: Server) -> tuple[str, tuple[RemoteTool, ...]]:
         """See `app.domain.mcp.Remote`."""
         return self._made().listed(server)
+
+    def cancel(self, server: Server, task_id: str) -> None:
+        """See `app.domain.mcp.Remote`."""
+        self._made().cancel(server, task_id)
 
     def close(self) -> None:
         """End the connections of this process."""
@@ -50,7 +56,8 @@ def _tool(server: Server, remote_tool: RemoteTool, remote: Remote) -> Tool:
     name = f"{server.name}.{remote_tool.name}"
 
     def run(call: ToolCall) -> Any:
-        seconds = min(server.timeout_seconds, call.deadline - time.monotonic())
+        began, before = time.monotonic(), taken_up(call, server, remote)
+        seconds = min(before.seconds, call.deadline - began)
         if seconds <= 0:
             raise ToolFailed(t("There was no time left to call the server"), type="timeout")
         asked = RemoteCall(
@@ -59,8 +66,19 @@ def _tool(server: Server, remote_tool: RemoteTool, remote: Remote) -> Tool:
             seconds=seconds,
             should_stop=call.should_stop,
             progress=lambda message: call.log("info", message),
+            may_pause=server.url is not None and isinstance(call, StepCall) and call.may_wait,
+            state=before.state,
+            answers=before.answers,
         )
-        return checked(remote.call(server, asked), remote_tool.output_schema, name)
+        try:
+            answer = remote.call(server, asked)
+        except ToolFailed as failure:
+            if not asked.may_pause or (answer := away(failure, before)) is None:
+                raise
+        if isinstance(answer, Unfinished):
+            left = seconds - (time.monotonic() - began)
+            raise pause(call, server, answer, left_seconds=left, remote=remote)
+        return checked(answer, remote_tool.output_schema, name)
 
     return Tool(
         name=name,

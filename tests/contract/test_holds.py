@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,9 +12,11 @@ from app.domain.clock import SystemClock
 from app.domain.execution import Settlement
 from app.domain.holds import Held
 from app.domain.metrics import WORKERS, Report
+from app.domain.runs import RunFilter
 from app.domain.tasks import Task
 from app.services.holds import HoldService
 from app.storage.ledger import SqlRunLedger
+from app.storage.statements import ConnectionStatements
 from app.storage.unit_of_work import SqlUnitsOfWork
 from ordinaut import Caller
 from tests.fakes.rows import a_task, queued, stored
@@ -141,3 +144,45 @@ class TestWithAWorker:
         assert held(units, run_id) is None
         ledger.exchange("w/1", settle=[Settlement(run=run, status="succeeded", lines=[])])
         assert held(units, run_id) is None
+
+    @pytest.mark.parametrize("count", [1, 12])
+    def test_a_list_asks_as_often_as_a_run(
+        self,
+        units: SqlUnitsOfWork,
+        ledger: SqlRunLedger,
+        task: Task,
+        monkeypatch: pytest.MonkeyPatch,
+        count: int,
+    ) -> None:
+        lines = [stored(units, a_task()) for _ in range(3)]
+        for one in lines:
+            queued(units, one, in_line=True)
+            queued(units, task, concurrency_key=one.id)
+        assert len(ledger.exchange("w/1", want=6).claimed) == 6
+        queued(units, task, count)
+        for one in lines:
+            queued(units, one, count, in_line=True)
+            queued(units, task, count, concurrency_key=one.id)
+        queued(units, task, count, scheduled_for=datetime.now(UTC) + timedelta(hours=1))
+        with units(read_only=True) as unit:
+            runs = unit.runs.page(RunFilter(status=("queued",)), limit=200, offset=0).items
+        assert len(runs) == 8 * count
+        asked: list[str] = []
+        plain = ConnectionStatements.run
+
+        def run(self: ConnectionStatements, sql: str, values: Any = ()) -> Any:
+            asked.append(sql)
+            return plain(self, sql, values)
+
+        monkeypatch.setattr(ConnectionStatements, "run", run)
+        service = HoldService(units=units, clock=SystemClock())
+        found = service.of_all(runs, caller=EVERYBODY)
+        assert len(asked) == 6
+        assert Counter(one.reason for one in found.values()) == {
+            "worker": count,
+            "overlap": 3 * count,
+            "concurrency": 3 * count,
+            "not_due": count,
+        }
+        assert {one.ahead for one in found.values() if one.reason == "overlap"} == set(range(count))
+        assert found == {run.id: service.of(run, caller=EVERYBODY) for run in runs}

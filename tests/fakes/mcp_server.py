@@ -59,6 +59,14 @@ if os.environ.get("FAKE_EXTRA") == "yes":
         return level
 
 
+if os.environ.get("FAKE_EXTRA") == "worded":
+
+    @server.tool(name="extra")
+    def worded(level: str) -> str:
+        """The same with other arguments."""
+        return level
+
+
 def main() -> None:
     """`stdio`, or `http` and a port."""
     if sys.argv[1:2] == ["http"]:

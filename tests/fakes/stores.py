@@ -95,6 +95,12 @@ class MemoryTaskStore:
             raise PreconditionFailed(task_id=task.id)
         self._rows.tasks[task.id] = task
 
+    def using(self, server: str) -> list[Task]:
+        return [one for one in self._rows.tasks.values() if f"'uses': '{server}." in str(one.payload)]
+
+    def set_drift(self, task_id: str, drift: Sequence[Mapping[str, str]]) -> None:
+        self._rows.tasks[task_id] = replace(self._rows.tasks[task_id], drift=tuple(drift))
+
     def delete(self, task_id: str) -> None:
         rows = self._rows
         if rows.tasks.pop(task_id, None) is None:
@@ -167,6 +173,7 @@ def _wanted_task(task: Task, where: TaskFilter) -> bool:
         and where.schedule_kind in (None, task.schedule_kind)
         and (where.q is None or where.q.casefold() in text)
         and (where.tag is None or where.tag in task.tags)
+        and where.drifted in (None, bool(task.drift))
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from app.domain.pipelines.plan import Plan
 from app.domain.pipelines.retry import backoff_delay, may_retry
 from app.domain.runs import RunError
 from app.domain.texts import t
-from app.domain.waits import Wait
+from app.domain.waits import Errand, Wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +42,16 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Waits:
-    """The answer will come later, and the run waits for it without a worker."""
+    """The answer will come later, and the run waits for it without a worker; see `app.domain.waits.Parked`."""
 
     wait: Wait
+    again: Mapping[str, Any] | None = None
+    errand: Errand | None = None
+
+    @property
+    def kept(self) -> dict[str, Any]:
+        """What its record says more, where the tool is called again: what it wants back, and whether it follows."""
+        return {} if self.again is None else {"again": self.again, "follows": self.errand is not None}
 
 
 Outcome = Succeeded | Skipped | Failed | Waits

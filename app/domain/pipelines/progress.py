@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from app.domain.pipelines.model import Step
 from app.domain.pipelines.unknown import Answer
 from app.domain.runs import Record
-from app.domain.waits import Resolution
+from app.domain.waits import GoingOn, Resolution
 
 SENT_AWAY = "tool_limit"
 """Why a run was queued again: a tool is over one of its limits."""
@@ -30,6 +31,7 @@ class Progress:
         parts: Ids of the runs in which the work of a step, or of one item of it, goes on.
         began: When the present attempt of a step that waits began, as the journal has it.
         resumed: What came of a step's waiting.
+        again: Steps that have waited and are not done: their tools are called again.
         unknown: Calls that began and whose end the journal does not know.
         asked: Calls about which somebody was asked, with who answered and why.
         sent_away: Whether the run comes back from waiting for its turn at a tool.
@@ -37,6 +39,7 @@ class Progress:
     """
 
     __slots__ = (
+        "again",
         "asked",
         "attempts",
         "began",
@@ -64,6 +67,7 @@ class Progress:
         self.parts: dict[str, Sequence[str]] = {}
         self.began: dict[str, str] = {}
         self.resumed: dict[str, Resolution] = {}
+        self.again: dict[str, Again] = {}
         self.unknown: set[str] = set()
         self.asked: dict[str, Mapping[str, str]] = {}
         self.sent_away = False
@@ -119,6 +123,9 @@ class Progress:
             self.parts[key] = body["parts"]
         if body.get("asks"):
             self.asked[key] = {}
+        self._over(key)
+        if "again" in body:
+            self.again[key] = Again(body["input"], body["again"], body["follows"])
 
     def _resume(self, step: Step, key: str, resolution: Resolution) -> None:
         if key not in self.asked:
@@ -143,7 +150,7 @@ class Progress:
 
     def finish(self, step: Step, output: Any, item: int | None = None) -> None:
         """The step, or one item of it, is done, with this output."""
-        self.resumed.pop(key_of(step, item), None)
+        self._over(key_of(step, item))
         if item is not None:
             self.results.setdefault(step.id, {})[item] = output
             return
@@ -162,9 +169,30 @@ class Progress:
     def fail(self, step: Step, item: int | None = None) -> int:
         """Count a failure; how many there have been in this attempt of the run."""
         key = key_of(step, item)
-        self.resumed.pop(key, None)
+        self._over(key)
         self.failures[key] = count = self.failures.get(key, 0) + 1
         return count
+
+    def taken_up(self, step: Step, back: Again, item: int | None) -> GoingOn:
+        """What the tool of such a step gets."""
+        return GoingOn(back.state, self.resumed[key_of(step, item)])
+
+    def _over(self, key: str) -> None:
+        self.resumed.pop(key, None)
+        self.again.pop(key, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """A step whose tool is called again after its wait: with which arguments, and what it wants back.
+
+    Attributes:
+        follows: Whether it only looks after what it has begun: to do that twice has no further effect.
+    """
+
+    arguments: Mapping[str, Any]
+    state: Mapping[str, Any]
+    follows: bool
 
 
 def key_of(step: Step, item: int | None) -> str:

@@ -219,13 +219,19 @@ def _condition_problems(condition: Any, place: Place) -> Iterator[Problem]:
 
 
 def _tool_problems(step: dict[str, Any], tools: ToolSchemas, place: Place) -> Iterator[Problem]:
-    uses, arguments = step.get("uses"), step.get("with", {})
+    arguments = step.get("with", {})
     if "uses" not in step:
         hint = t('Name the tool: "uses": "http.request". GET /tools lists all of them.')
         yield Problem(f"{place.pointer}/uses", t("`uses` of {step} is missing.", step=place.label), hint)
     if not isinstance(arguments, dict):
         return
     yield from _template_problems(arguments, place, f"{place.pointer}/with")
+    yield from call_problems(step, tools, place)
+
+
+def call_problems(step: Mapping[str, Any], tools: ToolSchemas, place: Place) -> Iterator[Problem]:
+    """Whether there is the tool that a step uses, and what of its arguments cannot be right for it."""
+    uses, arguments = step.get("uses"), step.get("with", {})
     schema = tools.get_schema(uses) if isinstance(uses, str) and uses else None
     if schema is not None and isinstance(uses, str):
         for problem in certain_problems(tools.argument_problems(uses, arguments), arguments, schema):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from app.domain.approvals import Approval, ApprovalFilter, Decision
+from app.domain.holds import Held
 from app.domain.incidents import Incident, IncidentFilter
 from app.domain.journal import StepView
 from app.domain.paging import Page
@@ -117,6 +118,9 @@ class RunUses(Protocol):
 
     def page(self, where: RunFilter, *, caller: Caller, limit: int, offset: int) -> Page[Run]:
         """Newest first."""
+
+    def held(self, runs: Sequence[Run], *, caller: Caller) -> Mapping[str, Held]:
+        """What holds those of the runs back that stand in the queue, by their ids."""
 
     def latest(self, task_id: str, *, caller: Caller) -> Run:
         """NotFound where it never ran."""

@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 from app.domain.clock import rfc3339
 from app.domain.errors import InvalidInput, NotFound
+from app.domain.holds import Held
 from app.domain.journal import StepView
 from app.domain.reruns import DefinitionChoice
 from app.domain.runs import Record, Run, RunFilter, RunStatus
@@ -98,7 +99,8 @@ def _list(uses: UseCases) -> Tool:
             end_time=_moment(given, "until"),
         )
         page = uses.runs.page(where, caller=call.caller, limit=given.get("limit", 20), offset=start)
-        shown = fitting(page.items, _line)
+        held = uses.runs.held(page.items, caller=call.caller)
+        shown = fitting(page.items, lambda one: _line(one, held.get(one.id)))
         return {"runs": shown, "total": page.total, "next_cursor": next_cursor(start, len(shown), page.total)}
 
     return Tool(
@@ -107,7 +109,7 @@ def _list(uses: UseCases) -> Tool:
         schema=shape({**_FILTERS, "cursor": CURSOR}),
         output_schema=answer(
             {
-                "runs": {"type": "array", "items": shapes.RUN, "description": "In short."},
+                "runs": {"type": "array", "items": shapes.RUN_LINE, "description": "In short."},
                 "total": {"type": "integer", "description": "How many there are in all."},
                 "next_cursor": NEXT_CURSOR,
             }
@@ -124,7 +126,8 @@ def _get(uses: UseCases) -> Tool:
     def run(call: ToolCall) -> dict[str, Any]:
         found, steps = uses.runs.get(call.arguments["run_id"], caller=call.caller)
         wanted = call.arguments.get("include", ["steps"])
-        told: dict[str, Any] = {"run": _line(found)}
+        held = uses.runs.held([found], caller=call.caller)
+        told: dict[str, Any] = {"run": _line(found, held.get(found.id))}
         if "steps" in wanted:
             told["steps"] = fitting(steps, _step_line, room=20_000)
         if "errors" in wanted:
@@ -143,7 +146,7 @@ def _get(uses: UseCases) -> Tool:
             "Gets a run: how it stands, its steps, and on request its output, errors, logs or one step whole."
         ),
         schema=shape(_PROPERTIES, ["run_id"]),
-        output_schema=answer({"run": {**shapes.RUN, "description": "How it stands."}}),
+        output_schema=answer({"run": {**shapes.RUN_LINE, "description": "How it stands."}}),
         run=run,
         idempotent=True,
         read_only=True,
@@ -163,8 +166,9 @@ def _wait(uses: UseCases) -> Tool:
 
     def run(call: ToolCall) -> dict[str, Any]:
         seen = waited(uses.runs, call.arguments["run_id"], call, call.arguments.get("timeout_seconds", 60))
+        held = uses.runs.held([seen.run], caller=call.caller)
         return {
-            "run": _line(seen.run),
+            "run": _line(seen.run, held.get(seen.run.id)),
             "timed_out": seen.timed_out,
             "output": capped(seen.run.output, t("get_run gives it step by step")),
             "message": t("Not ended yet: call wait_for_run again") if seen.timed_out else t("The run has ended"),
@@ -176,7 +180,7 @@ def _wait(uses: UseCases) -> Tool:
         schema=shape({"run_id": shapes.RUN_ID, "timeout_seconds": timeout}, ["run_id"]),
         output_schema=answer(
             {
-                "run": {**shapes.RUN, "description": "How it stands."},
+                "run": {**shapes.RUN_LINE, "description": "How it stands."},
                 "timed_out": {"type": "boolean", "description": "Whether it had not ended when the time was up."},
                 "output": {"description": "What it made; null before its end."},
                 "message": {"type": "string", "description": "What to do next."},
@@ -253,8 +257,8 @@ def _retry(uses: UseCases) -> Tool:
     )
 
 
-def _line(run: Run) -> dict[str, Any]:
-    line = shapes.run_line(run)
+def _line(run: Run, held: Held | None) -> dict[str, Any]:
+    line = shapes.run_line(run, held)
     line["error"] = capped(line["error"], t("get_run with `step` has it whole"), room=4_000)
     return line
 

@@ -8,10 +8,12 @@ from datetime import datetime
 from typing import Any
 
 from app.domain.clock import rfc3339
+from app.domain.holds import Held
 from app.domain.next_run import described, effective_next
 from app.domain.runs import Run
 from app.domain.schedules import Occurrence
 from app.domain.tasks import Task
+from app.domain.texts import Text
 
 _TIME = {"type": ["string", "null"]}
 _TEXT = {"type": "string"}
@@ -35,6 +37,15 @@ OCCURRENCE: Mapping[str, Any] = {
         "note": {**_TIME, "description": "What a change of the clocks does to it."},
     },
 }
+MISFITS: Mapping[str, Any] = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        "required": ["step", "tool", "issue", "since"],
+        "properties": {"step": _TEXT, "tool": _TEXT, "issue": _TEXT, "since": _TEXT},
+    },
+    "description": "Steps that no longer fit the tools of their MCP server; mend them with update_task.",
+}
 TASK_LINE: Mapping[str, Any] = {
     "type": "object",
     "required": ["task_id", "title", "status", "schedule", "next_run"],
@@ -48,12 +59,13 @@ TASK_LINE: Mapping[str, Any] = {
         "next_run": NEXT_RUN,
         "last_run": _TIME,
         "tags": {"type": "array", "items": _TEXT},
+        "drift": MISFITS,
     },
 }
 TASK: Mapping[str, Any] = {
     "type": "object",
     "required": ["task_id", "title", "status", "schedule_kind", "version", "next_run"],
-    "properties": {"task_id": _TEXT, "version": {"type": "integer"}, "next_run": NEXT_RUN},
+    "properties": {"task_id": _TEXT, "version": {"type": "integer"}, "next_run": NEXT_RUN, "drift": MISFITS},
 }
 RUN: Mapping[str, Any] = {
     "type": "object",
@@ -66,6 +78,8 @@ RUN: Mapping[str, Any] = {
         "error": {"type": ["object", "null"]},
     },
 }
+_HELD = {"type": "object", "description": "Why it has not started, while it is queued."}
+RUN_LINE: Mapping[str, Any] = {**RUN, "properties": {**RUN["properties"], "held_by": _HELD}}
 
 _INWARD = frozenset(
     {"id", "anchor_at", "definition_id", "fired_count", "next_run_at", "next_due_at", "last_run_at", "watched_since"}
@@ -82,7 +96,7 @@ def when(moment: datetime | None) -> str | None:
 
 
 def task_line(task: Task) -> dict[str, Any]:
-    """A task in a list."""
+    """A task in a list; `drift` only where there is some."""
     return {
         "task_id": task.id,
         "title": task.title,
@@ -93,6 +107,7 @@ def task_line(task: Task) -> dict[str, Any]:
         "next_run": when(task.next_run_at),
         "last_run": when(task.last_run_at),
         "tags": list(task.tags),
+        **({"drift": _misfits(task)} if task.drift else {}),
     }
 
 
@@ -102,6 +117,7 @@ def task_whole(task: Task) -> dict[str, Any]:
     return {
         "task_id": task.id,
         **{name: _json(value) for name, value in members.items()},
+        "drift": _misfits(task),
         "schedule": described(task),
         "next_run": when(task.next_run_at),
         "next_run_effective": when(effective_next(task)),
@@ -109,9 +125,18 @@ def task_whole(task: Task) -> dict[str, Any]:
     }
 
 
-def run_line(run: Run) -> dict[str, Any]:
-    """A run in a list: how it stands, without what it made."""
-    return {"run_id": run.id, **{name: _json(getattr(run, name)) for name in _RUN_MEMBERS}}
+def _misfits(task: Task) -> list[dict[str, str]]:
+    return [{**one, "issue": Text(one["issue"])} for one in task.drift]
+
+
+def run_line(run: Run, held: Held | None = None) -> dict[str, Any]:
+    """A run in a list: how it stands, without what it made; `held_by` only where something holds it back."""
+    line = {"run_id": run.id, **{name: _json(getattr(run, name)) for name in _RUN_MEMBERS}}
+    return line if held is None else {**line, "held_by": _held(held)}
+
+
+def _held(held: Held) -> dict[str, Any]:
+    return {one.name: _json(getattr(held, one.name)) for one in fields(held)}
 
 
 def occurrence(one: Occurrence) -> dict[str, Any]:

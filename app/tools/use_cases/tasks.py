@@ -89,6 +89,10 @@ _FILTERS: dict[str, Any] = {
     "status": {"enum": list(get_args(TaskStatus)), "description": "Only those that stand so."},
     "schedule_kind": {"enum": list(get_args(ScheduleKind)), "description": "Only those of this kind."},
     "tag": {"type": "string", "maxLength": 50, "description": "Only those with this tag."},
+    "drifted": {
+        "type": "boolean",
+        "description": "Only those with a step that no longer fits the tools of its MCP server; false for the others.",
+    },
     "limit": {
         "type": "integer",
         "minimum": 1,
@@ -187,6 +191,7 @@ def _list_tasks(uses: UseCases) -> Tool:
             schedule_kind=given.get("schedule_kind"),
             q=given.get("query"),
             tag=given.get("tag"),
+            drifted=given.get("drifted"),
         )
         page = uses.tasks.page(where, caller=call.caller, limit=given.get("limit", 20), offset=start)
         shown = fitting(page.items, shapes.task_line)

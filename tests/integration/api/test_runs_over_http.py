@@ -263,7 +263,15 @@ def test_a_queued_run_says_what_holds_it_back(api: Api) -> None:
         0,
         0,
     )
+    assert api.get("/runs")["items"][0]["held_by"] == held
     spoken = api.get(f"/runs/{run_id}", headers={"Accept-Language": "ro"})["held_by"]["message"]
     assert spoken.startswith("Niciun worker nu este în viață")
+    assert tool(api, "list_runs")["runs"][0] == tool(api, "get_run", run_id=run_id)["run"]
+    assert tool(api, "list_runs")["runs"][0]["held_by"] == held
     assert api.work() == 1
-    assert api.get(f"/runs/{run_id}")["held_by"] is None
+    assert api.get(f"/runs/{run_id}")["held_by"] is api.get("/runs")["items"][0]["held_by"] is None
+    assert "held_by" not in tool(api, "get_run", run_id=run_id)["run"]
+
+
+def tool(api: Api, name: str, **arguments: Any) -> Any:
+    return api.post(f"/tools/{name}/invoke", {"arguments": arguments})["output"]

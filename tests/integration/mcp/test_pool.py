@@ -19,9 +19,8 @@ import pytest
 from app.domain.mcp import RemoteCall, Server
 from app.tools.mcp_pool import Pool
 from ordinaut import ToolFailed
-from tests.servers import REPOSITORY, free_port, wait_for
-
-FAKE = str(REPOSITORY / "tests" / "fakes" / "mcp_server.py")
+from tests.integration.mcp.conftest import FAKE
+from tests.servers import free_port, wait_for
 
 
 @pytest.fixture

@@ -3,45 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from app.bootstrap import mcp
-from app.services import mcp as service
-from tests.integration.api.conftest import Api, make_settings, serving
-from tests.integration.mcp.test_pool import FAKE
-
-
-@pytest.fixture(autouse=True)
-def hurried(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Lists are read anew each time, and no server is left."""
-    monkeypatch.setattr(service, "FRESH_SECONDS", 0.0)
-    yield
-    mcp.connections.close()
-
-
-def described(**env: str) -> dict[str, Any]:
-    return {"command": sys.executable, "args": [FAKE], "env": {"PATH": os.defpath, **env}}
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    """Where the servers stand."""
-    path = tmp_path / "mcp.json"
-    path.write_text(json.dumps({"mcpServers": {"fake": described()}}), encoding="utf-8")
-    return path
-
-
-@pytest.fixture
-def api(database_url: str, tmp_path: Path, file: Path) -> Iterator[Api]:
-    """The application on SQLite and on PostgreSQL."""
-    with serving(make_settings(database_url, tmp_path, ORDINAUT_MCP_SERVERS=str(file))) as api:
-        yield api
+from tests.integration.api.conftest import Api
+from tests.integration.mcp.conftest import described
 
 
 def steps(api: Api, *pipeline: dict[str, Any]) -> tuple[dict[str, Any], list[Any]]:
@@ -97,7 +64,7 @@ def test_servers_come_change_and_go_with_their_file(api: Api, file: Path) -> Non
     assert "fake.extra" in api.post("/mcp/servers/fake/test")["tools"]
     assert api.post("/mcp/servers/other/test")["tools"] == ["other.echo"]
     (event,) = api.get("/events/stream/recent?topic=mcp.tools_changed")["items"]
-    assert event["payload"] == {"server": "fake", "added": ["extra"], "changed": [], "removed": []}
+    assert event["payload"] == {"server": "fake", "added": ["extra"], "changed": [], "removed": [], "tasks": []}
     api.post("/tools/fake.extra/invoke", {"arguments": {"level": 1}})
     file.write_text(json.dumps({"fake": described()}), encoding="utf-8")
     after = api.post("/mcp/servers/fake/test")

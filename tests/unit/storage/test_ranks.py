@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.storage.runs import rank_of
+from app.storage.ranks import rank_of
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 AGED = timedelta(minutes=8)

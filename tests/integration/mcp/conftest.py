@@ -1,0 +1,47 @@
+"""The application with a server of tests, whose description tests may change."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.bootstrap import mcp
+from app.services import mcp as service
+from tests.integration.api.conftest import Api, make_settings, serving
+from tests.servers import REPOSITORY
+
+FAKE = str(REPOSITORY / "tests" / "fakes" / "mcp_server.py")
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Lists are read anew each time, and no server is left."""
+    monkeypatch.setattr(service, "FRESH_SECONDS", 0.0)
+    yield
+    mcp.connections.close()
+
+
+def described(**env: str) -> dict[str, Any]:
+    """The server of tests, as the file has it."""
+    return {"command": sys.executable, "args": [FAKE], "env": {"PATH": os.defpath, **env}}
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Where the servers stand."""
+    path = tmp_path / "mcp.json"
+    path.write_text(json.dumps({"mcpServers": {"fake": described()}}), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def api(database_url: str, tmp_path: Path, file: Path, hurried: None) -> Iterator[Api]:
+    """The application on SQLite and on PostgreSQL."""
+    with serving(make_settings(database_url, tmp_path, ORDINAUT_MCP_SERVERS=str(file))) as api:
+        yield api
