@@ -18,6 +18,7 @@ from ordinaut import Dialog, ExtensionContext, RequestRefused, ToolFailed, ToolI
 from .catalogue import known_as, offered, offered_tool
 from .dialogs import Dialogs
 from .news import Subscriptions
+from .pages import require_first
 from .prompts import Completions, Prompts
 from .resources import Resources
 from .results import broken, failed, refused, succeeded
@@ -86,7 +87,8 @@ class Protocol:
         async with manager.run():
             await manager.handle_request(scope, receive, send)
 
-    async def _list_tools(self, _: Context, __: types.PaginatedRequestParams | None) -> types.ListToolsResult:
+    async def _list_tools(self, _: Context, params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
+        require_first(params)
         caller = self._context.routes.caller()
         shown = [self._shown(tool) for tool in offered(self._context) if caller.may(tool.scope)]
         return types.ListToolsResult(tools=shown, ttl_ms=TOOLS_TTL_MS, cache_scope="private")
