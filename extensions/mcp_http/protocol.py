@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import mcp_types as types
@@ -16,6 +17,7 @@ from mcp_types import INTERNAL_ERROR, INVALID_PARAMS
 from ordinaut import Dialog, ExtensionContext, RequestRefused, ToolFailed, ToolInfo
 
 from .catalogue import known_as, offered, offered_tool
+from .confirming import confirmed
 from .dialogs import Dialogs
 from .news import Subscriptions
 from .pages import require_first
@@ -121,7 +123,8 @@ class Protocol:
             return succeeded(output, tool, asked.protocol_version)
 
         def work(dialog: Dialog) -> Any:
-            return self._context.tool_registry.invoke(tool.name, arguments, dialog)
+            invoke = partial(self._context.tool_registry.invoke, tool.name, dialog=dialog)
+            return confirmed(self._context, tool, dialog, invoke)(arguments)
 
         output = await self._dialogs.held(asked, params, work)
         if isinstance(output, types.InputRequiredResult):

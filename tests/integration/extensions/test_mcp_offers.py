@@ -87,6 +87,26 @@ def test_a_question_is_answered_in_a_second_call(api: Api) -> None:
     assert asking(api, inputResponses=declined, requestState=first["requestState"])["result"]["inputRequests"]
 
 
+def test_what_cannot_be_undone_is_asked_of_the_user(api: Api) -> None:
+    task = api.task()
+    arguments = {"task_id": task["id"]}
+    question = asking(api, "cancel_task", arguments=arguments)["result"]["inputRequests"]["confirm"]["params"]
+    assert question["message"].startswith("cancel_task cannot be undone") and task["id"] in question["message"]
+    for answer in ({"action": "decline"}, {"action": "accept", "content": {"confirm": False}}):
+        told = asking(api, "cancel_task", arguments=arguments, inputResponses={"confirm": answer})["result"]
+        assert told["isError"] and "does not agree" in told["content"][0]["text"]
+    assert api.get(f"/tasks/{task['id']}")["status"] == "active"
+    yes = {"confirm": {"action": "accept", "content": {"confirm": True}}}
+    assert not asking(api, "cancel_task", arguments=arguments, inputResponses=yes)["result"]["isError"]
+    assert api.get(f"/tasks/{task['id']}")["status"] == "canceled"
+
+
+def test_a_client_that_asks_nobody_confirms_by_the_argument(api: Api) -> None:
+    arguments = {"task_id": api.task()["id"]}
+    assert "confirm: true" in refusal(api, "cancel_task", **arguments)
+    assert not result(api, "tools/call", name="cancel_task", arguments={**arguments, "confirm": True})["isError"]
+
+
 def test_a_question_that_the_client_cannot_answer_says_what_it_takes(api: Api) -> None:
     answer = send(api, message("tools/call", name="test_missing_capability", arguments={}))
     error = answer.get_json()["error"]
