@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 from flask import Flask, current_app, request
 from pydantic import BaseModel, ValidationError
-from werkzeug.exceptions import Forbidden, RequestEntityTooLarge, UnsupportedMediaType
+from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
-from app.domain.errors import InvalidInput, Problem
+from app.domain.errors import Forbidden, InvalidInput, Problem
 from app.domain.json_limits import check_json
 from app.domain.texts import t
 from app.http.errors import BODY_LIMIT
@@ -62,7 +62,7 @@ def refuse_foreign_origins() -> None:
     # A cookie comes by itself, whoever asks: with one, a write has to say where it is from.
     foreign = foreign or (origin is None and session_token() is not None)
     if site not in {"same-origin", "none"} if site else foreign:
-        raise Forbidden(t("Writes from pages of another site are refused"))
+        raise Forbidden(issue=t("Writes from pages of another site are refused"))
 
 
 def refuse_borrowed_names() -> None:
@@ -72,7 +72,8 @@ def refuse_borrowed_names() -> None:
     """
     if _is_own(request.host) or is_public(request.path) or not _is_own(request.environ.get("REMOTE_ADDR", "")):
         return
-    raise Forbidden(t("Without tokens this machine answers to localhost alone; behind a proxy set ORDINAUT_PROXY_HOPS"))
+    words = t("Without tokens this machine answers to localhost alone; behind a proxy set ORDINAUT_PROXY_HOPS")
+    raise Forbidden(field="Host", issue=words)
 
 
 def _is_own(host: str) -> bool:

@@ -19,14 +19,13 @@ from ordinaut import ExtensionContext
 
 from .bridge import Answer, Gone, serve
 from .catalogue import offered_tool
+from .headers import MODERN, misfit
 
-MODERN = "2026-07-28"
-"""The first version without a handshake; dates compare as text."""
 WAITING = frozenset({"run_task_now", "wait_for_run"})
 """Tools whose calls may take minutes."""
 TASK_METHODS = frozenset({"tasks/get", "tasks/update", "tasks/cancel"})
 PARSE_ERROR = -32700
-HEADER_MISMATCH = -32020
+MISDIRECTED = 421
 CLIENT_LEFT = 499
 """What proxies log for a client that did not wait; nobody ever sees it."""
 
@@ -49,6 +48,8 @@ class Endpoint:
             asked = _Asked.of(body)
         except RecursionError:
             return _error(400, PARSE_ERROR, "The body is nested too deeply", None)
+        except NoJson:
+            return _error(400, PARSE_ERROR, "The body has a number that JSON does not know", None)
         if (refused := self._refused(asked)) is not None:
             return refused
         plain = asked.answered_plainly(request.headers, talks=self._talks(asked))
@@ -75,6 +76,8 @@ class Endpoint:
         required = refusal.get("details", {}).get("required_scopes")
         if response.status_code == 403 and required:
             response.headers["WWW-Authenticate"] = insufficient(*required, *refusal["details"]["granted_scopes"])
+        if refusal.get("details", {}).get("field") == "Host":
+            response.status_code = MISDIRECTED
         told = _error(response.status_code, response.status_code * 100, refusal.get("message", ""), None, refusal)
         response.data, response.content_type = told.data, told.content_type
         return response
@@ -86,9 +89,9 @@ class Endpoint:
         return protocol.Protocol(self._context, self._version)
 
     def _refused(self, asked: _Asked) -> Response | None:
-        """403 for a tool that the token may not call: a client then knows which scopes to ask for."""
-        if asked.task is not None and request.headers.get("Mcp-Name") != asked.task:
-            return _error(400, HEADER_MISMATCH, "The header Mcp-Name must name the task of the body", asked.id)
+        """What is wrong with the headers; 403 for a tool that the token may not call, with the scopes to ask for."""
+        if (wrong := misfit(request.headers, version=asked.version, task=asked.task)) is not None:
+            return _error(wrong.status, wrong.code, wrong.message, asked.id)
         if asked.tool is None:
             return None
         tool = offered_tool(self._context, asked.tool)
@@ -121,6 +124,14 @@ class Endpoint:
         return response
 
 
+class NoJson(ValueError):
+    """The body is JSON but for a word in the place of a number."""
+
+
+def _refuse(word: str) -> None:
+    raise NoJson(word)
+
+
 class _Asked:
     """What the view has to know of a body before the SDK reads it; anything may be in there."""
 
@@ -130,6 +141,8 @@ class _Asked:
         self._params: Mapping[str, Any] = params if isinstance(params, dict) else {}
         meta = self._params.get("_meta")
         self._meta: Mapping[str, Any] = meta if isinstance(meta, dict) else {}
+        version = self._meta.get("io.modelcontextprotocol/protocolVersion")
+        self.version = version if isinstance(version, str) else None
         name = self._params.get("name") if whole.get("method") == "tools/call" else None
         self.tool = name if isinstance(name, str) else None
         task = self._params.get("taskId") if whole.get("method") in TASK_METHODS else None
@@ -139,9 +152,16 @@ class _Asked:
 
     @classmethod
     def of(cls, body: bytes) -> _Asked:
-        """RecursionError where the body is nested too deeply; what is no JSON the SDK refuses."""
+        """What else is no JSON the SDK refuses.
+
+        Raises:
+            RecursionError: The body is nested too deeply.
+            NoJson: It has `NaN` or `Infinity`, which the SDK would take.
+        """
         try:
-            return cls(json.loads(body))
+            return cls(json.loads(body, parse_constant=_refuse))
+        except NoJson:
+            raise
         except ValueError:
             return cls(None)
 

@@ -15,6 +15,7 @@ from mcp_types import INVALID_PARAMS
 from ordinaut import Dialog, ExtensionContext, RequestRefused, ToolFailed
 
 from .dialogs import Dialogs
+from .pages import require_first
 
 MOST_VALUES = 100
 TTL_MS = 600_000
@@ -79,8 +80,9 @@ class Prompts:
         self._context = context
         self._dialogs = dialogs
 
-    async def listed(self, _: Context, __: types.PaginatedRequestParams | None) -> types.ListPromptsResult:
+    async def listed(self, _: Context, params: types.PaginatedRequestParams | None) -> types.ListPromptsResult:
         """All that the caller may have; a name that the server has itself is its own."""
+        require_first(params)
         own = [_shown(name, one.title, one.description, one.arguments) for name, one in PROMPTS.items()]
         caller = self._context.routes.caller()
         others = [
@@ -152,12 +154,17 @@ class Completions:
 
     async def complete(self, _: Context, params: types.CompleteRequestParams) -> types.CompleteResult:
         """Those that begin with, or hold, what has been written."""
+        if isinstance(params.ref, types.PromptReference) and not self._is_prompt(params.ref.name):
+            raise MCPError(INVALID_PARAMS, f"Unknown prompt: {params.ref.name}")
         source = self._sources.get(params.argument.name)
         written = params.argument.value.lower()
         found = [value for value in (source() if source else []) if written in value.lower()]
         found.sort(key=lambda value: not value.lower().startswith(written))
         completion = types.Completion(values=found[:MOST_VALUES], total=len(found), has_more=len(found) > MOST_VALUES)
         return types.CompleteResult(completion=completion)
+
+    def _is_prompt(self, name: str) -> bool:
+        return name in PROMPTS or any(name == one.name for one in self._context.assistants.list_prompts())
 
     def _named(self, path: str, member: str) -> list[str]:
         answer = self._context.api.get(path, limit=MOST_VALUES)

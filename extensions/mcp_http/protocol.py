@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import mcp_types as types
@@ -17,8 +18,10 @@ from ordinaut import Dialog, ExtensionContext, RequestRefused, ToolFailed, ToolI
 
 from . import task_tools
 from .catalogue import known_as, offered, offered_tool
+from .confirming import confirmed
 from .dialogs import Dialogs
 from .news import Subscriptions
+from .pages import require_first
 from .prompts import Completions, Prompts
 from .resources import Resources
 from .results import broken, failed, refused, succeeded
@@ -87,7 +90,8 @@ class Protocol:
         async with manager.run():
             await manager.handle_request(scope, receive, send)
 
-    async def _list_tools(self, _: Context, __: types.PaginatedRequestParams | None) -> types.ListToolsResult:
+    async def _list_tools(self, _: Context, params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
+        require_first(params)
         caller = self._context.routes.caller()
         shown = [self._shown(tool) for tool in offered(self._context) if caller.may(tool.scope)]
         return types.ListToolsResult(tools=shown, ttl_ms=TOOLS_TTL_MS, cache_scope="private")
@@ -122,7 +126,8 @@ class Protocol:
         def work(dialog: Dialog) -> Any:
             if task_tools.is_task(tool):
                 return task_tools.begun(self._context, tool, arguments)
-            return self._context.tool_registry.invoke(tool.name, arguments, dialog)
+            invoke = partial(self._context.tool_registry.invoke, tool.name, dialog=dialog)
+            return confirmed(self._context, tool, dialog, invoke)(arguments)
 
         output = await self._dialogs.held(asked, params, work)
         if isinstance(output, types.InputRequiredResult):

@@ -16,6 +16,7 @@ from mcp_types import INVALID_PARAMS
 from ordinaut import ApiAnswer, ExtensionContext, RequestRefused, ToolFailed
 
 from .dialogs import Dialogs
+from .pages import require_first
 
 GUIDES: Mapping[str, str] = {
     "pipelines": "How the steps of a task are written",
@@ -38,8 +39,9 @@ class Resources:
         self._context = context
         self._dialogs = dialogs
 
-    async def listed(self, _: Context, __: types.PaginatedRequestParams | None) -> types.ListResourcesResult:
+    async def listed(self, _: Context, params: types.PaginatedRequestParams | None) -> types.ListResourcesResult:
         """The guides, the newest tasks that the caller may see, and what extensions offer to read."""
+        require_first(params)
         guides = [_resource(f"docs/{name}", name, text, "text/markdown") for name, text in GUIDES.items()]
         found = self._context.api.get("/tasks", limit=NEWEST)
         tasks = [
@@ -52,8 +54,11 @@ class Resources:
         ]
         return types.ListResourcesResult(resources=[*guides, *tasks, *others], ttl_ms=0, cache_scope="private")
 
-    async def templates(self, _: Context, __: types.PaginatedRequestParams | None) -> types.ListResourceTemplatesResult:
+    async def templates(
+        self, _: Context, params: types.PaginatedRequestParams | None
+    ) -> types.ListResourceTemplatesResult:
         """Tasks, runs and logs by id, and those of extensions."""
+        require_first(params)
         shapes = (
             ("tasks/{task_id}", "task", "A task: its schedule, its steps, its policies"),
             ("runs/{run_id}", "run", "A run with its steps, their input, output and errors"),

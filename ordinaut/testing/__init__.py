@@ -10,7 +10,7 @@
 `pytest_plugins = ["ordinaut.testing.plugin"]` in a `conftest.py` gives tests the fixture `harness`, which makes them.
 """
 
-from ordinaut.testing.contexts import FakeSocket
 from ordinaut.testing.harness import Harness
+from ordinaut.testing.sockets import FakeSocket
 
 __all__ = ["FakeSocket", "Harness"]

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Unpack
 from urllib.parse import unquote
 
 from ordinaut.assistants import AssistantsContext, PromptInfo, PromptOptions, ResourceInfo, ResourceOptions
 from ordinaut.callers import Caller
-from ordinaut.dialog import Dialog
+from ordinaut.dialog import Dialog, InputNeeded
 from ordinaut.errors import RequestRefused
+from ordinaut.tools import ToolFailed
 
 _PLACE = re.compile(r"\{(\w+)\}")
 
@@ -79,6 +81,18 @@ class Assistants(AssistantsContext):
     def _require(self, scope: str) -> None:
         if not self._caller().may(scope):
             raise RequestRefused("forbidden", required_scopes=[scope])
+
+
+@contextmanager
+def asking(name: str, dialog: Dialog | None) -> Iterator[None]:
+    """A question where nobody can answer it fails, as on the platform."""
+    try:
+        yield
+    except InputNeeded as needed:
+        if dialog is not None:
+            raise
+        message, details = f"{name} has a question, and nobody is here to answer it", {"questions": [*needed.questions]}
+        raise ToolFailed(message, type="input_required", retryable=False, details=details) from needed
 
 
 def _described(func: Callable[..., Any], name: str) -> str:

@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 import importlib
 import inspect
-import json
 import logging
 import re
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
@@ -33,51 +32,12 @@ from ordinaut.contexts import (
 from ordinaut.dialog import Dialog
 from ordinaut.errors import CapabilityDenied, RequestRefused
 from ordinaut.events import Event
-from ordinaut.testing.assistants import Assistants
+from ordinaut.testing.assistants import Assistants, asking
 from ordinaut.testing.patterns import matches
 from ordinaut.tools import Tool, ToolCall
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _ID = re.compile(r"[0-9]{1,13}-[0-9]{1,7}")
-
-
-class FakeSocket:
-    """A WebSocket whose client says what it was given and then leaves; `sent` is what it got."""
-
-    def __init__(self, messages: Iterable[str | bytes] = ()) -> None:
-        self.messages = list(messages)
-        self.sent: list[str | bytes] = []
-        self.connected = True
-        self.code: int | None = None
-
-    def receive(self, timeout: float | None = None) -> str | bytes | None:
-        """The next message; ConnectionError once there is none left."""
-        if not self.messages:
-            self.connected = False
-            raise ConnectionError("The client has left")
-        return self.messages.pop(0)
-
-    def send(self, data: str | bytes) -> None:
-        """Note what is sent."""
-        self.sent.append(data)
-
-    def receive_json(self, timeout: float | None = None) -> Any:
-        """The next message as JSON."""
-        message = self.receive(timeout)
-        return None if message is None else json.loads(message)
-
-    def send_json(self, value: Any) -> None:
-        """Note a value, as JSON text."""
-        self.send(json.dumps(value, ensure_ascii=False))
-
-    def close(self, code: int | None = None, reason: str | None = None) -> None:
-        """Note the end."""
-        self.connected, self.code = False, code
-
-    def __iter__(self) -> Iterator[str | bytes]:
-        """What the client says."""
-        while self.messages:
-            yield self.messages.pop(0)
 
 
 @dataclass
@@ -125,12 +85,17 @@ class World:
             idempotency_key="test:call",
             deadline=float("inf"),
             caller=self.caller,
-            log=lambda level, message: self.logs.append((level, message)),
+            log=lambda level, message: self._log(level, message, dialog),
             should_stop=lambda: False,
             dialog=dialog or Dialog(),
         )
         given = {**arguments, "call": call} if "call" in inspect.signature(func).parameters else arguments
         return func(**given)
+
+    def _log(self, level: str, message: str, dialog: Dialog | None) -> None:
+        self.logs.append((level, message))
+        if dialog is not None and dialog.on_log is not None:
+            dialog.on_log(level, message)
 
 
 class Tools(ToolRegistryContext):
@@ -180,8 +145,9 @@ class Tools(ToolRegistryContext):
 
     def invoke(self, name: str, arguments: Mapping[str, Any], dialog: Dialog | None = None) -> Any:
         """Call it."""
-        answer = self._world.call(name, arguments, dialog)
-        return asyncio.run(_awaited(answer)) if inspect.isawaitable(answer) else answer
+        with asking(name, dialog):
+            answer = self._world.call(name, arguments, dialog)
+            return asyncio.run(_awaited(answer)) if inspect.isawaitable(answer) else answer
 
 
 class Events(EventsContext):

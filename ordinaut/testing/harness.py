@@ -17,8 +17,10 @@ from ordinaut.contexts import TaskInfo
 from ordinaut.errors import CapabilityDenied, RequestRefused
 from ordinaut.events import Event
 from ordinaut.extension import Extension
-from ordinaut.testing.contexts import Context, FakeSocket, World
+from ordinaut.testing.assistants import asking
+from ordinaut.testing.contexts import Context, World
 from ordinaut.testing.patterns import matches
+from ordinaut.testing.sockets import FakeSocket
 from ordinaut.tools import ToolFailed
 
 EVERYTHING = frozenset(Capability)
@@ -107,9 +109,13 @@ class Harness:
     # Tools, events, background tasks.
 
     def call(self, name: str, /, **arguments: Any) -> Any:
-        """What the extension's tool returns; `name` with or without `ext.<id>.`."""
+        """What the extension's tool returns; `name` with or without `ext.<id>.`.
+
+        Nobody answers its questions; `context.tool_registry.invoke` takes a `Dialog` that does.
+        """
         prefix = f"ext.{self.id}."
-        return self._waited(self.world.call(prefix + name.removeprefix(prefix), arguments))
+        with asking(name, None):
+            return self._waited(self.world.call(prefix + name.removeprefix(prefix), arguments))
 
     def publish(self, topic: str, data: Mapping[str, Any]) -> Event:
         """Publish an event from outside and let the extension's handlers take it."""

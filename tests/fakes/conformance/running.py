@@ -67,7 +67,7 @@ def add_runs(context: ExtensionContext) -> None:
     add_tool(context, "multi_input", starter("multi_input"), starts_run=True)
     add_tool(context, "test_tool_with_task", with_task, starts_run=True, tasks_only=True)
     context.tool_registry.register_tool("job_that_fails", fail, NOTHING)
-    context.tool_registry.register_tool("job_that_crashes", crash, NOTHING)
+    context.tool_registry.register_tool("job_that_crashes", crash, NOTHING, expose_to_mcp=True)
 
 
 def start(context: ExtensionContext, name: str, params: Mapping[str, Any]) -> dict[str, str]:

@@ -49,7 +49,8 @@ def old(api: Api, method: str, **params: Any) -> str:
 
 def test_a_tool_is_found_under_the_name_it_has_for_assistants(api: Api) -> None:
     tools = {tool["name"]: tool for tool in result(api, "tools/list")["tools"]}
-    assert "greet" in tools and not [name for name in tools if name.startswith("ext.conformance.")]
+    dotted = [name for name in tools if name.startswith("ext.conformance.")]
+    assert "greet" in tools and dotted == ["ext.conformance.job_that_crashes"], "the one without a name of its own"
     assert tools["json_schema_2020_12_tool"]["inputSchema"] == ADDRESS
     assert "outputSchema" not in tools["test_image_content"]
     for name in ("greet", "ext.conformance.greet"):
@@ -84,6 +85,26 @@ def test_a_question_is_answered_in_a_second_call(api: Api) -> None:
     assert "state-ok" in again["content"][0]["text"]
     declined = {"confirm": {"action": "decline"}}
     assert asking(api, inputResponses=declined, requestState=first["requestState"])["result"]["inputRequests"]
+
+
+def test_what_cannot_be_undone_is_asked_of_the_user(api: Api) -> None:
+    task = api.task()
+    arguments = {"task_id": task["id"]}
+    question = asking(api, "cancel_task", arguments=arguments)["result"]["inputRequests"]["confirm"]["params"]
+    assert question["message"].startswith("cancel_task cannot be undone") and task["id"] in question["message"]
+    for answer in ({"action": "decline"}, {"action": "accept", "content": {"confirm": False}}):
+        told = asking(api, "cancel_task", arguments=arguments, inputResponses={"confirm": answer})["result"]
+        assert told["isError"] and "does not agree" in told["content"][0]["text"]
+    assert api.get(f"/tasks/{task['id']}")["status"] == "active"
+    yes = {"confirm": {"action": "accept", "content": {"confirm": True}}}
+    assert not asking(api, "cancel_task", arguments=arguments, inputResponses=yes)["result"]["isError"]
+    assert api.get(f"/tasks/{task['id']}")["status"] == "canceled"
+
+
+def test_a_client_that_asks_nobody_confirms_by_the_argument(api: Api) -> None:
+    arguments = {"task_id": api.task()["id"]}
+    assert "confirm: true" in refusal(api, "cancel_task", **arguments)
+    assert not result(api, "tools/call", name="cancel_task", arguments={**arguments, "confirm": True})["isError"]
 
 
 def test_a_question_that_the_client_cannot_answer_says_what_it_takes(api: Api) -> None:

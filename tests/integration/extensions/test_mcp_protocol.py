@@ -190,7 +190,7 @@ def test_what_is_no_request_of_ours(api: Api, body: Any, status: int, code: int)
         ({"Content_Type": "text/plain"}, 400, None),
         ({"Origin": "https://elsewhere.example", "Authorization": "Bearer x"}, 403, None),
         ({"Origin": "https://elsewhere.example"}, 403, None),
-        ({"Host": "elsewhere.example"}, 403, None),
+        ({"Host": "elsewhere.example"}, 421, 42100),
     ],
 )
 def test_headers_that_do_not_fit(api: Api, headers: dict[str, str], status: int, code: int | None) -> None:
