@@ -20,7 +20,14 @@ from app.http.errors import answer_defect, say
 from app.http.extension_hooks import answer_capability_denied
 from app.http.extension_mount import mounts
 from app.http.json import dump
-from app.schemas.extensions import ExtensionHealthOut, ExtensionStatusOut, health_out, status_out
+from app.schemas.extensions import (
+    ExtensionGrantsOut,
+    ExtensionHealthOut,
+    ExtensionStatusOut,
+    grants_out,
+    health_out,
+    status_out,
+)
 from ordinaut import Capability, CapabilityDenied
 
 bp = Blueprint("extensions", __name__)
@@ -53,6 +60,16 @@ def get_extension_health(extension_id: str) -> Answer:
         raise _unknown(extension_id)
     status = 200 if report.healthy else 503
     return Answer(health_out(report, say), status, {"Cache-Control": "no-store"})
+
+
+@bp.get("/ext/<extension_id>/grants")
+@api(returns=ExtensionGrantsOut, tags=TAGS, errors=(404,), scope=OF_EXTENSION)
+def get_extension_grants(extension_id: str) -> Answer:
+    """Tell what an extension asked for and what it got, after loading it where needed."""
+    record = mounts().host.record(extension_id)
+    if record is None or record.state is State.DISABLED:
+        raise _unknown(extension_id)
+    return Answer(grants_out(mounts().host.load(extension_id) or record), headers={"Cache-Control": "no-store"})
 
 
 @bp.get("/ext/<extension_id>/static/<path:path>")

@@ -35,11 +35,22 @@ PREFIX = "/ext/"
 ALIASES = {"/mcp": "/ext/mcp_http/mcp"}
 """Short addresses that the platform promises, and where they lead."""
 _KEY = "ordinaut.mounts"
-_WORK = (
-    ("/dead_letters", "GET", "list_dead_letters"),
-    ("/dead_letters/<dead_letter_id>", "DELETE", "delete_dead_letter"),
-    ("/dead_letters/<dead_letter_id>/redeliver", "POST", "redeliver_dead_letter"),
+_ALWAYS = (
+    ("/health", "GET", "extensions.get_extension_health"),
+    ("/grants", "GET", "extensions.get_extension_grants"),
 )
+_WORK = {
+    Capability.EVENTS_SUB: (
+        ("/dead_letters", "GET", "extension_work.list_dead_letters"),
+        ("/dead_letters/<dead_letter_id>", "DELETE", "extension_work.delete_dead_letter"),
+        ("/dead_letters/<dead_letter_id>/redeliver", "POST", "extension_work.redeliver_dead_letter"),
+    ),
+    Capability.BACKGROUND_TASKS: (
+        ("/background_tasks", "GET", "extension_work.list_background_tasks"),
+        ("/background_tasks/<name>/stop", "POST", "extension_work.stop_background_task"),
+    ),
+}
+"""What the platform answers below the address of an extension that has the capability."""
 
 
 class PlatformFlask(Flask):
@@ -198,15 +209,12 @@ def mounts() -> Mounts:
 
 
 def _add_platform_rules(record: Record, own: Map, *, refuse_rest: bool) -> None:
-    """Health and files, where the author has no route of that address."""
+    """Health, grants, work and files, where the author has no route of that address."""
     prefix, taken = f"{PREFIX}{record.id}", {rule.rule for rule in own.iter_rules()}
     extension = {"extension_id": record.id}
-    if f"{prefix}/health" not in taken:
-        own.add(_rule(f"{prefix}/health", "extensions.get_extension_health", extension))
-    if Capability.EVENTS_SUB in record.grants:
-        for path, method, endpoint in _WORK:
-            if f"{prefix}{path}" not in taken:
-                own.add(_rule(f"{prefix}{path}", f"extension_work.{endpoint}", extension, method))
+    for path, method, endpoint in (*_ALWAYS, *(one for held in record.grants for one in _WORK.get(held, ()))):
+        if f"{prefix}{path}" not in taken:
+            own.add(_rule(f"{prefix}{path}", endpoint, extension, method))
     if record.static_folder is not None:
         own.add(_rule(f"{prefix}/static/<path:path>", "extensions.get_extension_file", extension))
     if refuse_rest:
