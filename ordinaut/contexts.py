@@ -320,6 +320,11 @@ class ExtensionContext(Protocol):
     def translate(self, message: str, **values: object) -> str:
         """`message` in the reader's language, from the extension's `locale/<language>.po`, else the platform's own."""
 
+    def translate_count(self, one: str, many: str, count: int, /, **values: object) -> str:
+        """A sentence with a number in it: `one` for 1, `many` for any other, in English; other languages have the forms
+        that their `.po` file says. `{count}` is written as the language writes numbers: `1,204`, `1.204`, `1 204`.
+        """
+
     def languages(self) -> Sequence[str]:
         """Those there are: `en`, `ro`, `ru`."""
 

@@ -313,6 +313,10 @@ class GrantedContext:
         """See `ordinaut.ExtensionContext`."""
         return self._voice.say(message, **values)
 
+    def translate_count(self, one: str, many: str, count: int, /, **values: object) -> str:
+        """See `ordinaut.ExtensionContext`."""
+        return self._voice.say_count(one, many, count, **values)
+
     def languages(self) -> Sequence[str]:
         """See `ordinaut.ExtensionContext`."""
         return LANGUAGES

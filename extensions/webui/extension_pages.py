@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 
 from ordinaut import ApiAnswer
 
-from .shell import Shell
+from .shell import Shell, offset
 
 ID = re.compile(r"[a-z][a-z0-9_]{0,63}")
 LETTERS = 20
@@ -101,10 +101,9 @@ def _parts(shell: Shell, extension_id: str) -> dict[str, Any]:
     """What it may do, what it offers, and its work, as far as the reader may see these."""
     api, path = shell.context.api, f"/ext/{extension_id}"
     grants, tools = api.get(f"{path}/grants"), api.get("/tools", limit=TOOLS)
-    rules = shell.context.routes.caller()
-    work = rules.may("admin")
+    work = shell.context.routes.caller().may("admin")
     tasks = api.get(f"{path}/background_tasks") if work else None
-    letters = api.get(f"{path}/dead_letters", limit=LETTERS, offset=_offset()) if work else None
+    letters = api.get(f"{path}/dead_letters", limit=LETTERS, offset=offset()) if work else None
     prefix = f"ext.{extension_id}."
     return {
         "meanings": MEANINGS,
@@ -113,8 +112,3 @@ def _parts(shell: Shell, extension_id: str) -> dict[str, Any]:
         "tasks": tasks.data["items"] if tasks and tasks.ok else [],
         "letters": letters.data if letters and letters.ok else None,
     }
-
-
-def _offset() -> int:
-    text = request.args.get("offset", "0")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 8 else 0

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from flask import Blueprint, Response, request
 
 from .run_pages import CAUSES
-from .shell import Shell
+from .shell import Shell, offset
 
 STATUSES = ("queued", "running", "waiting", "succeeded", "failed", "canceled")
 SPANS: Mapping[str, tuple[int, str]] = {
@@ -89,7 +89,7 @@ def add_run_list_pages(pages: Blueprint, shell: Shell) -> None:
     def runs() -> Response:
         """Runs, newest first, narrowed by the address."""
         asked, now = Asked.of(request.args), shell.words().now
-        found = api.get("/runs", limit=PAGE, offset=_offset(), **asked.wish(now))
+        found = api.get("/runs", limit=PAGE, offset=offset(), **asked.wish(now))
         if not found.ok:
             return shell.refused(found, place="runs")
         values = {
@@ -144,8 +144,3 @@ def _moment(text: str) -> bool:
         return datetime.fromisoformat(text).tzinfo is not None
     except ValueError:
         return False
-
-
-def _offset() -> int:
-    text = request.args.get("offset", "0")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 8 else 0

@@ -72,6 +72,9 @@ SAID: Mapping[str, str] = {
     "enabled": "It is switched on.",
     "sent": "It is on its way.",
     "kept": "It is kept in this browser.",
+    "stopping": "The background task is being stopped.",
+    "redelivered": "The event will be delivered once more.",
+    "given_up": "The event is given up.",
     "seen": "Others see that you have seen it.",
 }
 """What a page may say after something was done: only these words, whatever the address holds."""
@@ -131,12 +134,13 @@ class Shell:
 
     def words(self) -> Words:
         """Times and lengths of time, seen from now."""
-        return Words(self.context.translate, datetime.now(UTC), read_view().zone)
+        return Words(self.context.translate, datetime.now(UTC), read_view().zone, self.context.translate("en"))
 
     def _common(self, place: str) -> dict[str, Any]:
         caller = self.context.routes.caller()
         return {
             "_": self.context.translate,
+            "_n": self.context.translate_count,
             "words": self.words(),
             "view": read_view(),
             "here": request.full_path.removeprefix(self.home).rstrip("?") if request.method == "GET" else "/",
@@ -174,6 +178,12 @@ def problems_of(refusal: ApiAnswer) -> list[tuple[str, str]]:
 def _sentence(problem: Mapping[str, Any]) -> str:
     what = str(problem.get("detail") or problem.get("issue") or "")
     return f"{what} ({problem['hint']})" if problem.get("hint") else what
+
+
+def offset() -> int:
+    """How many rows of a list the address skips."""
+    text = request.args.get("offset", "0")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 8 else 0
 
 
 def after() -> str:

@@ -343,6 +343,10 @@ class Context:
         """In English."""
         return message.format_map(values) if values else message
 
+    def translate_count(self, one: str, many: str, count: int, /, **values: object) -> str:
+        """In English."""
+        return (one if count == 1 else many).format_map({**values, "count": f"{count:,}"})
+
     def languages(self) -> Sequence[str]:
         """Those of the platform."""
         return ("en", "ro", "ru")

@@ -102,7 +102,7 @@ def test_the_page_tells_what_is_true(api: Api) -> None:
     for page in (tasks, first):
         # two of the runs have ended, one of them well
         assert "50<u>%</u>" in page.replace(" ", "").replace("\n", "")
-        assert "1 succeeded, 1 failed" in page
+        assert "1 run succeeded, 1 failed" in page
 
 
 def test_a_failure_that_has_been_mended_needs_nobody(api: Api) -> None:
