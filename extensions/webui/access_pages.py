@@ -1,4 +1,4 @@
-"""Who may call: agents with their keys, secrets by name, and what was changed by whom."""
+"""Who may call: agents with their keys, and what was changed by whom."""
 
 from __future__ import annotations
 

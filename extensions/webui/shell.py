@@ -38,6 +38,7 @@ BUILD = (
     ("webhooks", "Webhooks", "webhook", "/webhooks"),
     ("incidents", "Incidents", "triangle-alert", "/incidents"),
     ("agents", "Agents", "key-round", "/agents"),
+    ("secrets", "Secrets", "lock", "/secrets"),
     ("audit", "Audit log", "book-open", "/audit"),
     ("health", "Health", "activity", "/health"),
 )
@@ -72,6 +73,9 @@ SAID: Mapping[str, str] = {
     "enabled": "It is switched on.",
     "sent": "It is on its way.",
     "kept": "It is kept in this browser.",
+    "stored": "The secret is stored.",
+    "replaced": "The secret has a new value.",
+    "secret_deleted": "The secret is deleted.",
     "stopping": "The background task is being stopped.",
     "redelivered": "The event will be delivered once more.",
     "given_up": "The event is given up.",

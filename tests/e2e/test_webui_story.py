@@ -19,7 +19,17 @@ AXE = Path(__file__).parent / "axe"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 PLAIN = (
     *("", "tasks", "runs", "approvals", "events", "tools", "tools/http.request", "extensions", "health", "tasks/new"),
-    *("agents", "audit", "webhooks", "incidents", "settings", "workers", "find?q=log", "extensions/observability"),
+    *(
+        "agents",
+        "audit",
+        "webhooks",
+        "incidents",
+        "settings",
+        "workers",
+        "find?q=log",
+        "extensions/observability",
+        "secrets",
+    ),
 )
 """Pages that are about nothing in particular."""
 MORE = ("edit", "stats", "history")

@@ -183,7 +183,7 @@ def test_an_event_is_sent_and_a_tool_is_tried(lasting: Api) -> None:
 PATHS = (
     *("/", "/tasks", "/runs", "/approvals", "/events", "/tools", "/tools/http.request", "/extensions", "/health"),
     *("/tasks/new", "/agents", "/audit", "/webhooks", "/incidents", "/settings", "/workers", "/find?q=http"),
-    "/extensions/webui",
+    *("/extensions/webui", "/secrets"),
 )
 OF_THEM = ("/runs/{run}", *(f"/tasks/{{task}}{more}" for more in ("", "/edit", "/stats", "/history")))
 
