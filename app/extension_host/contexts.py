@@ -190,6 +190,10 @@ class WorkerRoutes:
         refuse_late(closed=self._closed)
         return lambda view: view
 
+    def static_url(self, name: str) -> str:
+        """The plain address: nobody looks at pages here."""
+        return f"/ext/{self._id}/static/{name}"
+
     def close(self) -> None:
         """Setup is over."""
         self._closed = True

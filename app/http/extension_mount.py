@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Any, cast
 from urllib.parse import quote
 
@@ -16,6 +17,7 @@ from flask import Blueprint, Flask, Request, Response, current_app, has_request_
 from werkzeug.routing import BuildError, Map, MapAdapter, Rule
 
 from app.domain.texts import t
+from app.extension_host.files import StaticFiles
 from app.extension_host.host import ExtensionHost
 from app.extension_host.registry import Record, State
 from app.http.errors import EXTENSION, answer_unexpected
@@ -27,7 +29,7 @@ from app.http.inner_requests import InnerApi
 from app.http.locale import catalogue, language
 from app.http.sockets import OPTIONS
 from app.languages.catalogue import Catalogue
-from ordinaut import Caller, Capability
+from ordinaut import Caller, Capability, CapabilityDenied
 from ordinaut.api import ApiContext
 from ordinaut.contexts import RoutesContext
 
@@ -112,10 +114,28 @@ class Mounts:
         self._maps: dict[str, Map] = {}
         self._routes: dict[str, WebRoutes] = {}
         self._names: dict[str, str] = {}
+        self._files: dict[str, StaticFiles] = {}
+
+    def files(self, extension_id: str) -> StaticFiles | None:
+        """The files that an extension may serve; None where it may not, or has none."""
+        record = self.host.record(extension_id)
+        folder = None if record is None else record.static_folder
+        if folder is None:
+            return None
+        return self._files.setdefault(extension_id, StaticFiles(folder, f"{PREFIX}{extension_id}/static"))
+
+    def static_url(self, extension_id: str, name: str) -> str:
+        """See `ordinaut.contexts.RoutesContext`."""
+        files, record = self.files(extension_id), self.host.record(extension_id)
+        if files is None:
+            raise CapabilityDenied(Capability.STATIC, record.grants if record else ())
+        return files.url(name)
 
     def routes(self, extension_id: str) -> RoutesContext:
         """A `context.routes` that collects sockets until the extension is mounted."""
-        self._routes[extension_id] = routes = WebRoutes(extension_id, stopping=self._stopping)
+        self._routes[extension_id] = routes = WebRoutes(
+            extension_id, stopping=self._stopping, address_of=partial(self.static_url, extension_id)
+        )
         return routes
 
     def api(self) -> ApiContext:

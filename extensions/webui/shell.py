@@ -153,7 +153,7 @@ class Shell:
             "build": BUILD,
             "neighbours": self.context.navigation(),
             "sheet": SHEET,
-            "files": f"{self.home}/static",
+            "file": self.context.routes.static_url,
             "home": f"{self.home}/",
             "at": self.home,
             "host": request.host,

@@ -243,8 +243,10 @@ class Background(BackgroundContext):
 class Routes(RoutesContext):
     """See `ordinaut.contexts.RoutesContext`."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, mount_path: str, grants: frozenset[Capability]) -> None:
         self._world = world
+        self._mount_path = mount_path
+        self._grants = grants
 
     def event_stream(self, frames: Iterable[bytes | str | None]) -> Any:
         """A response with the frames, None among them as a comment."""
@@ -260,6 +262,11 @@ class Routes(RoutesContext):
             return view
 
         return decorate
+
+    def static_url(self, name: str) -> str:
+        """The plain address."""
+        _require(Capability.STATIC, self._grants)
+        return f"{self._mount_path}/static/{name}"
 
     def caller(self) -> Caller:
         """The harness's."""
@@ -307,7 +314,7 @@ class Context:
         self._tools = Tools(extension_id, world)
         self._events = Events(extension_id, grants, world)
         self._background = Background(world)
-        self._routes = Routes(world)
+        self._routes = Routes(world, self.mount_path, grants)
         self._api = Api(world)
 
     @property
