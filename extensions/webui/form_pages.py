@@ -13,6 +13,7 @@ from flask import Blueprint, Response, request
 from ordinaut import ApiAnswer
 
 from .definition import Unreadable, as_yaml, from_yaml
+from .policies import BACKOFFS, MISFIRES, OVERLAPS, STEPS
 from .shell import Shell, problems_of
 
 KINDS = (
@@ -30,19 +31,8 @@ PRESETS = (
     ("0 2 * * *", "Every night at 02:00"),
     ("0 9 1 * *", "On the first of the month"),
 )
-OVERLAPS = (
-    ("skip", "Skip it: the occurrence leaves a row that says so"),
-    ("queue_one", "Queue one, and skip the rest"),
-    ("queue_all", "Queue all, in order"),
-    ("cancel_running", "Cancel the one that is running"),
-    ("allow", "Run both at once"),
-)
-MISFIRES = (
-    ("last", "Run the last one that was missed"),
-    ("skip", "Run none of them"),
-    ("all", "Run all of them"),
-)
-NUMBERS = ("priority", "max_retries", "timeout_seconds")
+TEXTS = ("title", "description", "schedule_kind", "timezone", "overlap", "misfire", "backoff_strategy")
+NUMBERS = ("priority", "max_retries", "timeout_seconds", "backoff_seconds", "concurrency_limit")
 FIRST = (
     "- id: call\n  uses: http.request\n  with:\n    method: GET\n    url: https://api.example.com/report\n"
     "- id: note\n  uses: log.write\n  with:\n    message: 'Answered with ${steps.call.status}'\n"
@@ -61,6 +51,11 @@ NEW: Mapping[str, str] = {
     "priority": "5",
     "max_retries": "3",
     "timeout_seconds": "3600",
+    "backoff_strategy": "exponential_jitter",
+    "backoff_seconds": "5",
+    "pause_after_failures": "",
+    "concurrency_key": "",
+    "concurrency_limit": "1",
 }
 MOST_PREVIEWED = 100
 NEXT = 5
@@ -166,6 +161,8 @@ def _form(shell: Shell, values: Mapping[str, str], problems: Mapping[str, str], 
         presets=PRESETS,
         overlaps=OVERLAPS,
         misfires=MISFIRES,
+        backoffs=BACKOFFS,
+        step_policies=STEPS,
         zones=sorted(available_timezones()),
         **shown,
     )
@@ -206,15 +203,20 @@ def _body(values: Mapping[str, str]) -> dict[str, Any]:
     Raises:
         Unreadable: `(message, field)`.
     """
-    texts = {name: values[name] for name in ("title", "description", "schedule_kind", "timezone", "overlap", "misfire")}
+    texts = {name: values[name] for name in TEXTS}
     numbers = {name: _number(values[name]) for name in NUMBERS}
+    failures = values["pause_after_failures"].strip()
+    limits = {
+        "pause_after_failures": _number(failures) if failures else None,
+        "concurrency_key": values["concurrency_key"].strip() or None,
+    }
     payload = {"pipeline": _read(values, "pipeline") or [], "params": _read(values, "params") or {}}
     tags = [tag.strip() for tag in values["tags"].split(",") if tag.strip()]
     expr = values["schedule_expr"].strip() or None
     timed = values["schedule_kind"] not in ("event", "condition", "manual")
     if not timed:
         texts.pop("misfire")
-    return {**texts, **numbers, "schedule_expr": expr, "tags": tags, "payload": payload}
+    return {**texts, **numbers, **limits, "schedule_expr": expr, "tags": tags, "payload": payload}
 
 
 def _number(text: str) -> int | str:
