@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from ordinaut import ExtensionContext
 
@@ -41,8 +42,7 @@ def read_board(context: ExtensionContext, asked: Mapping[str, str], runs: Sequen
     Raises:
         RequestRefused: The reader may not look, or the database does not answer.
     """
-    status = asked.get("status", "")
-    status, query = status if status in STATUSES else "", asked.get("q", "").strip()[:200]
+    status, query = _wished(asked)
     page = _page(context, {"status": status, "query": query}, asked.get("cursor", ""))
     return Board(
         tasks=[{**task, "history": _history(task["task_id"], runs)} for task in page["tasks"]],
@@ -53,11 +53,22 @@ def read_board(context: ExtensionContext, asked: Mapping[str, str], runs: Sequen
     )
 
 
+def narrowing(asked: Mapping[str, str]) -> str:
+    """What narrows the list, as its address has it."""
+    status, query = _wished(asked)
+    return urlencode({name: value for name, value in (("status", status), ("q", query)) if value})
+
+
 def count_tasks(context: ExtensionContext) -> Mapping[str, int]:
     """How many tasks there are, in all and by status."""
     ask = context.tool_registry.invoke
     counts = {one: ask("list_tasks", {"status": one, "limit": 1})["total"] for one in STATUSES}
     return {"all": sum(counts.values()), **counts}
+
+
+def _wished(asked: Mapping[str, str]) -> tuple[str, str]:
+    status = asked.get("status", "")
+    return status if status in STATUSES else "", asked.get("q", "").strip()[:200]
 
 
 def _page(context: ExtensionContext, narrowed: Mapping[str, str], cursor: str) -> Any:

@@ -73,6 +73,8 @@ SAID: Mapping[str, str] = {
     "enabled": "It is switched on.",
     "sent": "It is on its way.",
     "kept": "It is kept in this browser.",
+    "filter_kept": "The filter is kept in this browser.",
+    "filter_forgotten": "The filter is forgotten.",
     "stored": "The secret is stored.",
     "replaced": "The secret has a new value.",
     "secret_deleted": "The secret is deleted.",
@@ -130,7 +132,7 @@ class Shell:
 
     def done(self, path: str, said: str) -> Response:
         """Off to another page, which says what was done."""
-        return make_response(redirect(f"{self.home}{path}?said={said}", 303))
+        return make_response(redirect(f"{self.home}{path}{'&' if '?' in path else '?'}said={said}", 303))
 
     def after(self, answer: ApiAnswer, path: str, said: str, *, place: str) -> Response:
         """Off to another page when it was done, else the refusal."""
