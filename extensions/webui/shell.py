@@ -97,6 +97,11 @@ class Shell:
         """The address of the first page, without a slash at its end."""
         return self.context.mount_path
 
+    @property
+    def signed_in(self) -> bool:
+        """Whether the reader has shown who they are to this page."""
+        return SESSION in request.cookies and self.context.routes.caller().agent_id != "anonymous"
+
     def page(self, template: str, *, place: str, status: int = 200, **values: Any) -> Response:
         """A whole page.
 
@@ -163,7 +168,7 @@ class Shell:
             "agent": caller.agent_id,
             "may": caller.may,
             "pretty": pretty,
-            "signed_in": SESSION in request.cookies and caller.agent_id != "anonymous",
+            "signed_in": self.signed_in,
             "said": SAID.get(request.args.get("said", "")),
             "exposed": caller.agent_id == "local" and not request.host.startswith(LOOPBACK),
         }

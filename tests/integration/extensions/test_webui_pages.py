@@ -135,6 +135,17 @@ def test_limits_are_had_kept_and_given_up(lasting: Api) -> None:
     assert lasting.get(path)["pause_after_failures"] is None and lasting.get(path)["concurrency_key"] is None
 
 
+def test_a_duplicate_is_like_its_source_in_what_the_form_has_no_fields_for(lasting: Api) -> None:
+    source = lasting.task(title="Source", schedule_kind="cron", schedule_expr="0 9 * * *", catchup_max=3, max_runs=7)
+    form = page(lasting, f"/tasks/new?from={source['id']}")
+    assert f'name="from" value="{source["id"]}"' in form and 'value="0 9 * * *"' in form
+    made = lasting.get(post(lasting, "/tasks/new", FORM | {"from": source["id"]}).partition("?")[0])
+    assert (made["catchup_max"], made["max_runs"], made["schedule_expr"]) == (3, 7, FORM["schedule_expr"])
+    changed = FORM | {"from": source["id"], "schedule_kind": "manual", "schedule_expr": ""}
+    assert lasting.get(post(lasting, "/tasks/new", changed).partition("?")[0])["max_runs"] is None
+    post(lasting, "/tasks/new", FORM | {"from": "../secrets"})
+
+
 def test_two_who_edit_at_once_hear_of_each_other(lasting: Api) -> None:
     task = lasting.task(title="Shared")
     lasting.send("PATCH", f"/tasks/{task['id']}", json={"title": "Theirs"}, expect=200)
