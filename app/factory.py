@@ -38,6 +38,7 @@ from app.blueprints import (
 )
 from app.domain.scopes import routes_of
 from app.extension_host.host import ExtensionHost
+from app.http.compression import configure_compression
 from app.http.errors import configure_errors
 from app.http.extension_hooks import configure_extension_hooks
 from app.http.extension_mount import PlatformFlask, configure_mounts
@@ -151,6 +152,7 @@ def create_app(container: WebContainer) -> Flask:
     app = PlatformFlask("ordinaut", static_folder=None, template_folder=None)
     app.extensions[EXTENSION] = container.services
     configure_json(app)
+    configure_compression(app)
     configure_addresses(app, hops=settings.proxy_hops)
     configure_request_id(app)
     configure_request_log(app)

@@ -281,6 +281,17 @@ class RoutesContext(Protocol):
         at most 64 KiB.
         """
 
+    def static_url(self, name: str) -> str:
+        """STATIC: address of a file of `static/`, such as `css/page.css`, that browsers may keep for good.
+
+        It has the hash of all files in it, `/ext/<id>/static/~0f3a…/css/page.css`, and is another one once any of them
+        has changed; so files that name each other by relative addresses find their own release. The plain address
+        `/ext/<id>/static/css/page.css` stays as it is, with an `ETag`.
+
+        Raises:
+            ValueError: There is no such file.
+        """
+
     def caller(self) -> Caller:
         """Who sent the current request, or for whom the current tool is called; else the extension itself."""
 
@@ -343,6 +354,11 @@ class ExtensionContext(Protocol):
 
         They are the same in all its processes, others for every extension and purpose, and change with
         `ORDINAUT_SECRET_KEYS`; there are none where production has no such keys.
+        """
+
+    def translate_count(self, one: str, many: str, count: int, /, **values: object) -> str:
+        """A sentence with a number in it: `one` for 1, `many` for any other, in English; other languages have the forms
+        that their `.po` file says. `{count}` is written as the language writes numbers: `1,204`, `1.204`, `1 204`.
         """
 
     def languages(self) -> Sequence[str]:

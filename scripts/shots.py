@@ -14,7 +14,8 @@ CHROMIUM = "/usr/bin/chromium"
 HOME = "/ext/webui"
 PATHS = (
     *("/", "/tasks", "/tasks/new", "/runs", "/approvals", "/events", "/tools", "/tools/http.request"),
-    *("/extensions", "/webhooks", "/incidents", "/agents", "/audit", "/health", "/settings", "/workers"),
+    *("/extensions", "/extensions/observability", "/webhooks", "/incidents", "/agents", "/secrets", "/audit"),
+    *("/health", "/settings", "/workers"),
 )
 THEMES = ("light", "dark")
 WIDTHS = (1440, 390)

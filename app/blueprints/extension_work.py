@@ -1,4 +1,4 @@
-"""The worker side of extensions over HTTP: events that their handlers could not take."""
+"""The worker side of extensions over HTTP: background tasks, and events that their handlers could not take."""
 
 from __future__ import annotations
 
@@ -10,7 +10,16 @@ from app.http.api import Answer, api
 from app.http.errors import say
 from app.http.extension_mount import mounts
 from app.http.services import services
-from app.schemas.extension_work import DeadLetterOut, RedeliveryOut, dead_letter_out, redelivery_out
+from app.schemas.extension_work import (
+    BackgroundTasksOut,
+    DeadLetterOut,
+    RedeliveryOut,
+    StopOut,
+    background_task_out,
+    dead_letter_out,
+    redelivery_out,
+    stop_out,
+)
 from app.schemas.fields import PageQuery
 from app.schemas.paging import PageOut, page_out
 from ordinaut.callers import ADMIN
@@ -46,6 +55,25 @@ def delete_dead_letter(extension_id: str, dead_letter_id: str) -> None:
     """Give up a dead letter for good."""
     _known(extension_id)
     services().extension_work.delete_dead_letter(extension_id, dead_letter_id)
+
+
+@bp.get("/ext/<extension_id>/background_tasks")
+@api(returns=BackgroundTasksOut, tags=TAGS, errors=(404,), scope=ADMIN)
+def list_background_tasks(extension_id: str) -> BackgroundTasksOut:
+    """List the background tasks of an extension as they stand in the cluster, by name."""
+    _known(extension_id)
+    found = services().extension_work.tasks(extension_id)
+    return BackgroundTasksOut(items=[background_task_out(one) for one in found])
+
+
+@bp.post("/ext/<extension_id>/background_tasks/<name>/stop")
+@api(returns=StopOut, status=202, tags=TAGS, errors=(404,), scope=ADMIN)
+def stop_background_task(extension_id: str, name: str) -> Answer:
+    """Cancel a background task, which takes about a second; it begins again when the extension starts it again."""
+    _known(extension_id)
+    if not services().extension_work.stop_task(extension_id, name):
+        raise NotFound(t("No background task of that name is at work"), extension_id=extension_id, name=name)
+    return Answer(stop_out(extension_id, name, say(t("The background task is being stopped"))))
 
 
 def _known(extension_id: str) -> None:

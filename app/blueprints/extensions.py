@@ -19,8 +19,17 @@ from app.http.api import Answer, api
 from app.http.errors import answer_defect, say
 from app.http.extension_hooks import answer_capability_denied
 from app.http.extension_mount import mounts
+from app.http.identity import is_public
 from app.http.json import dump
-from app.schemas.extensions import ExtensionHealthOut, ExtensionStatusOut, health_out, status_out
+from app.http.locale import say_nothing
+from app.schemas.extensions import (
+    ExtensionGrantsOut,
+    ExtensionHealthOut,
+    ExtensionStatusOut,
+    grants_out,
+    health_out,
+    status_out,
+)
 from ordinaut import Capability, CapabilityDenied
 
 bp = Blueprint("extensions", __name__)
@@ -28,6 +37,7 @@ TAGS = ("extensions",)
 ALL = ("GET", "POST", "PUT", "PATCH", "DELETE")
 MAX_AGE = 300
 """Seconds a browser may show a file of an extension before it asks whether that has changed."""
+FOR_GOOD = "max-age=31536000, immutable"
 
 
 @bp.get("/ext/status")
@@ -55,23 +65,43 @@ def get_extension_health(extension_id: str) -> Answer:
     return Answer(health_out(report, say), status, {"Cache-Control": "no-store"})
 
 
+@bp.get("/ext/<extension_id>/grants")
+@api(returns=ExtensionGrantsOut, tags=TAGS, errors=(404,), scope=OF_EXTENSION)
+def get_extension_grants(extension_id: str) -> Answer:
+    """Tell what an extension asked for and what it got, after loading it where needed."""
+    record = mounts().host.record(extension_id)
+    if record is None or record.state is State.DISABLED:
+        raise _unknown(extension_id)
+    return Answer(grants_out(mounts().host.load(extension_id) or record), headers={"Cache-Control": "no-store"})
+
+
 @bp.get("/ext/<extension_id>/static/<path:path>")
 @api(tags=TAGS, media="application/octet-stream", errors=(404,), scope=OF_EXTENSION)
 def get_extension_file(extension_id: str, path: str) -> Response:
     """Get a file of an extension.
 
     With an `ETag`, and `Cache-Control: private, max-age=300`; `If-None-Match` of the same tag gets 304 without a body,
-    and `Range` (RFC 9110, section 14) gets 206 with a part of it. A folder, or what leads out of the extension's own,
-    is 404.
+    and `Range` (RFC 9110, section 14) gets 206 with a part of it. Where the path begins with `~` and the hash of the
+    files as they are now, it is for good: `max-age=31536000, immutable`. A folder, or what leads out of the
+    extension's own, is 404.
     """
     record = mounts().host.record(extension_id)
     if record is None or record.state is not State.LOADED:
         return answer_absent(extension_id, path)
-    folder = record.static_folder
-    if folder is None or not _inside(folder, path):
+    folder, files = record.static_folder, mounts().files(extension_id)
+    name, for_good = files.split(path) if files else (path, False)
+    if folder is None or not _inside(folder, name):
         raise NoSuchAddress
-    response = send_from_directory(folder, path, max_age=MAX_AGE, conditional=True, etag=True)
-    response.headers["Cache-Control"] = f"private, max-age={MAX_AGE}"
+    response = send_from_directory(folder, name, conditional=True, etag=True)
+    say_nothing()
+    if for_good:
+        # Files that anybody may have, any cache may have.
+        response.headers["Cache-Control"] = f"{'public' if is_public(request.path) else 'private'}, {FOR_GOOD}"
+    elif name != path:
+        # The address of another release: what this one has is not to be taken for it.
+        response.headers["Cache-Control"] = "private, no-cache"
+    else:
+        response.headers["Cache-Control"] = f"private, max-age={MAX_AGE}"
     return response
 
 

@@ -198,6 +198,10 @@ class WorkerRoutes:
         refuse_late(closed=self._closed)
         return lambda view: view
 
+    def static_url(self, name: str) -> str:
+        """The plain address: nobody looks at pages here."""
+        return f"/ext/{self._id}/static/{name}"
+
     def close(self) -> None:
         """Setup is over."""
         self._closed = True
@@ -332,6 +336,10 @@ class GrantedContext:
     def keys(self, purpose: str) -> Sequence[bytes]:
         """See `ordinaut.ExtensionContext`."""
         return self._keys(f"extension {self._id} {purpose}")
+
+    def translate_count(self, one: str, many: str, count: int, /, **values: object) -> str:
+        """See `ordinaut.ExtensionContext`."""
+        return self._voice.say_count(one, many, count, **values)
 
     def languages(self) -> Sequence[str]:
         """See `ordinaut.ExtensionContext`."""

@@ -18,13 +18,13 @@ def allowed(extension_id: str, manifest: Set[Capability], operator: Table) -> fr
     return frozenset(manifest) if line is None else line
 
 
-def granted(requested: Iterable[object], may: Set[Capability]) -> frozenset[Capability]:
-    """What it gets: asked for and allowed.
+def requested(wishes: Iterable[object]) -> frozenset[Capability]:
+    """What it asks for; it gets what of that is allowed.
 
     Raises:
         ValueError: It asks for something that is no capability.
     """
-    return frozenset(Capability(str(one)) for one in requested) & may
+    return frozenset(Capability(str(one)) for one in wishes)
 
 
 def require(capability: Capability, grants: Set[Capability]) -> None:

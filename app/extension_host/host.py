@@ -12,7 +12,7 @@ from app.domain.access import extension_caller
 from app.extension_host.cause import within
 from app.extension_host.contexts import GrantedContext, close_setup, tools_in
 from app.extension_host.doors import Doors, WebDoor
-from app.extension_host.grants import granted
+from app.extension_host.grants import requested
 from app.extension_host.health import HealthChecks, HealthReport
 from app.extension_host.loader import LoadFailed, forget, guarded, make_extension
 from app.extension_host.registry import Live, Record, Registry, State
@@ -183,9 +183,9 @@ class ExtensionHost:
     def _prepared(self, record: Record) -> tuple[Record, Live]:
         """The record with what it is and has, and the extension set up; every foreign call under guard."""
         extension = guarded(lambda: make_extension(record))
-        grants = guarded(lambda: granted(extension.requested_capabilities(), record.allowed))
-        info = guarded(extension.info)
-        record = replace(record, info=info, grants=grants)
+        wishes = guarded(lambda: requested(extension.requested_capabilities()))
+        info, grants = guarded(extension.info), wishes & record.allowed
+        record = replace(record, info=info, grants=grants, requested=wishes)
         context = guarded(lambda: GrantedContext(record, grants, self._doors, self._web, self._registry.entries))
         page = guarded(lambda: extension.setup(context))
         if self._web is not None:

@@ -72,6 +72,7 @@ class Record:
         info: From the manifest until it is loaded, then its own.
         allowed: What manifest or operator allow it.
         grants: What it has: once loaded, that of the allowed which it asked for; what is allowed until then.
+        requested: What its code asked for; nothing while it is not loaded.
         navigation: Where the web page shows a way to it.
         loaded_ms: Milliseconds that import and setup took.
     """
@@ -83,10 +84,17 @@ class Record:
     state: State = State.DISCOVERED
     allowed: frozenset[Capability] = frozenset()
     grants: frozenset[Capability] = frozenset()
+    requested: frozenset[Capability] = frozenset()
     eager: bool = False
     navigation: NavigationEntry | None = None
     loaded_ms: int | None = None
     failure: Failure | None = None
+
+    @property
+    def refused(self) -> frozenset[Capability]:
+        """What it asked for, or failed for the want of, and may not have."""
+        denied = self.failure.denied if self.failure else None
+        return (self.requested | ({denied.required} if denied else frozenset())) - self.allowed
 
     @property
     def static_folder(self) -> Path | None:

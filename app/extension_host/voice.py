@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from app.domain.texts import t
+from app.domain.texts import t, tn
 from app.languages.catalogue import DEFAULT, Catalogue, extension_catalogue
+from app.languages.numbers import Number
 
 LOCALE = "locale"
 """The folder of `ro.po` and `ru.po` in an extension's own."""
@@ -32,5 +33,12 @@ class Voice:
 
     def say(self, message: str, **values: object) -> str:
         """The message, `{name}` in it replaced by the value of that name."""
-        text, language = t(message, **values) if values else message, self._language()
+        return self._said(t(message, **values) if values else message)
+
+    def say_count(self, one: str, many: str, count: int, **values: object) -> str:
+        """The message for this count, which is `{count}` in it, written as the reader's language writes numbers."""
+        return self._said(tn(one, many, Number(count, self._language()), **values))
+
+    def _said(self, text: str) -> str:
+        language = self._language()
         return str(text) if language == DEFAULT else (self._own or self._base()).say(text, language)

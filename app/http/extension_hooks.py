@@ -11,7 +11,7 @@ from flask import Flask, Response, current_app, g, request
 
 from app.domain.metrics import UNMATCHED
 from app.http.errors import EXTENSION, ErrorAnswer, error_response, say
-from app.http.identity import require_extension_scope
+from app.http.identity import is_inner, require_extension_scope
 from app.telemetry import emit
 from ordinaut import CapabilityDenied, RequestRefused, ToolFailed
 
@@ -129,7 +129,7 @@ def _enter() -> None:
 
 def _leave(response: Response) -> Response:
     recorder, extension_id = _recorder(), request.environ.get(EXTENSION)
-    if recorder is None or extension_id is None:
+    if recorder is None or extension_id is None or is_inner():
         return response
     endpoint, status = _endpoint(), response.status_code
     long = g.get("extension_stream", False)

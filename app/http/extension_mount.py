@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Any, cast
 from urllib.parse import quote
 
@@ -16,6 +17,7 @@ from flask import Blueprint, Flask, Request, Response, current_app, has_request_
 from werkzeug.routing import BuildError, Map, MapAdapter, Rule
 
 from app.domain.texts import t
+from app.extension_host.files import StaticFiles
 from app.extension_host.host import ExtensionHost
 from app.extension_host.registry import Record, State
 from app.http.errors import EXTENSION, answer_unexpected
@@ -28,7 +30,7 @@ from app.http.locale import catalogue, language
 from app.http.oauth import ALIAS, RESOURCES
 from app.http.sockets import OPTIONS
 from app.languages.catalogue import Catalogue
-from ordinaut import Caller, Capability
+from ordinaut import Caller, Capability, CapabilityDenied
 from ordinaut.api import ApiContext
 from ordinaut.contexts import RoutesContext
 
@@ -36,11 +38,22 @@ PREFIX = "/ext/"
 ALIASES = {RESOURCES[1]: RESOURCES[0]}
 """Short addresses that the platform promises, and where they lead."""
 _KEY = "ordinaut.mounts"
-_WORK = (
-    ("/dead_letters", "GET", "list_dead_letters"),
-    ("/dead_letters/<dead_letter_id>", "DELETE", "delete_dead_letter"),
-    ("/dead_letters/<dead_letter_id>/redeliver", "POST", "redeliver_dead_letter"),
+_ALWAYS = (
+    ("/health", "GET", "extensions.get_extension_health"),
+    ("/grants", "GET", "extensions.get_extension_grants"),
 )
+_WORK = {
+    Capability.EVENTS_SUB: (
+        ("/dead_letters", "GET", "extension_work.list_dead_letters"),
+        ("/dead_letters/<dead_letter_id>", "DELETE", "extension_work.delete_dead_letter"),
+        ("/dead_letters/<dead_letter_id>/redeliver", "POST", "extension_work.redeliver_dead_letter"),
+    ),
+    Capability.BACKGROUND_TASKS: (
+        ("/background_tasks", "GET", "extension_work.list_background_tasks"),
+        ("/background_tasks/<name>/stop", "POST", "extension_work.stop_background_task"),
+    ),
+}
+"""What the platform answers below the address of an extension that has the capability."""
 
 
 class PlatformFlask(Flask):
@@ -103,10 +116,28 @@ class Mounts:
         self._maps: dict[str, Map] = {}
         self._routes: dict[str, WebRoutes] = {}
         self._names: dict[str, str] = {}
+        self._files: dict[str, StaticFiles] = {}
+
+    def files(self, extension_id: str) -> StaticFiles | None:
+        """The files that an extension may serve; None where it may not, or has none."""
+        record = self.host.record(extension_id)
+        folder = None if record is None else record.static_folder
+        if folder is None:
+            return None
+        return self._files.setdefault(extension_id, StaticFiles(folder, f"{PREFIX}{extension_id}/static"))
+
+    def static_url(self, extension_id: str, name: str) -> str:
+        """See `ordinaut.contexts.RoutesContext`."""
+        files, record = self.files(extension_id), self.host.record(extension_id)
+        if files is None:
+            raise CapabilityDenied(Capability.STATIC, record.grants if record else ())
+        return files.url(name)
 
     def routes(self, extension_id: str) -> RoutesContext:
         """A `context.routes` that collects sockets until the extension is mounted."""
-        self._routes[extension_id] = routes = WebRoutes(extension_id, stopping=self._stopping)
+        self._routes[extension_id] = routes = WebRoutes(
+            extension_id, stopping=self._stopping, address_of=partial(self.static_url, extension_id)
+        )
         return routes
 
     def api(self) -> ApiContext:
@@ -200,15 +231,12 @@ def mounts() -> Mounts:
 
 
 def _add_platform_rules(record: Record, own: Map, *, refuse_rest: bool) -> None:
-    """Health and files, where the author has no route of that address."""
+    """Health, grants, work and files, where the author has no route of that address."""
     prefix, taken = f"{PREFIX}{record.id}", {rule.rule for rule in own.iter_rules()}
     extension = {"extension_id": record.id}
-    if f"{prefix}/health" not in taken:
-        own.add(_rule(f"{prefix}/health", "extensions.get_extension_health", extension))
-    if Capability.EVENTS_SUB in record.grants:
-        for path, method, endpoint in _WORK:
-            if f"{prefix}{path}" not in taken:
-                own.add(_rule(f"{prefix}{path}", f"extension_work.{endpoint}", extension, method))
+    for path, method, endpoint in (*_ALWAYS, *(one for held in record.grants for one in _WORK.get(held, ()))):
+        if f"{prefix}{path}" not in taken:
+            own.add(_rule(f"{prefix}{path}", endpoint, extension, method))
     if record.static_folder is not None:
         own.add(_rule(f"{prefix}/static/<path:path>", "extensions.get_extension_file", extension))
     if refuse_rest:

@@ -29,8 +29,9 @@ View = Callable[..., Any]
 class WebRoutes:
     """See `ordinaut.contexts.RoutesContext`."""
 
-    def __init__(self, extension_id: str, *, stopping: Callable[[], bool]) -> None:
+    def __init__(self, extension_id: str, *, stopping: Callable[[], bool], address_of: Callable[[str], str]) -> None:
         self._id = extension_id
+        self._address_of = address_of
         self._stopping = stopping
         self._sockets: list[tuple[str, View]] = []
         self._closed = False
@@ -52,6 +53,10 @@ class WebRoutes:
             return view
 
         return decorate
+
+    def static_url(self, name: str) -> str:
+        """See `ordinaut.contexts.RoutesContext`."""
+        return self._address_of(name)
 
     def caller(self) -> Caller:
         """Who sent the current request, or for whom the current tool is called; else the extension itself."""

@@ -134,7 +134,7 @@ def require_extension_scope(extension_id: str) -> Caller:
     scope = routes_of(extension_id)
     if not rules.require_scopes:
         return _signed_in([scope])
-    if rules.bearers is None and not identity_is_claimed():
+    if rules.bearers is None and not is_inner() and not identity_is_claimed():
         raise Unauthorized(required_scopes=[scope])
     return require(scope)
 

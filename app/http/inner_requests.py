@@ -6,6 +6,7 @@ audit log are the API's own. What belongs to the network is left out: limits, th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from contextlib import closing
 from contextvars import copy_context
@@ -23,7 +24,7 @@ from app.http.streams import EVENT_STREAM
 from ordinaut.api import ApiAnswer, ApiContext
 
 MOUNTS = "/ext/"
-OURS = "/ext/status"
+OURS = re.compile(r"/ext/(?:status|[a-z0-9_]+/(?:health|grants|dead_letters(?:/.+)?|background_tasks(?:/.+)?))")
 """The platform's own among the addresses of extensions."""
 
 
@@ -43,7 +44,7 @@ class InnerApi(ApiContext):
         """See `ordinaut.api.ApiContext`."""
         if not has_request_context():
             raise RuntimeError(t("The API is called for the sender of a request, and here is none"))
-        if not path.startswith("/") or "?" in path or (path.startswith(MOUNTS) and path != OURS):
+        if not path.startswith("/") or "?" in path or (path.startswith(MOUNTS) and not OURS.fullmatch(path)):
             raise ValueError(t("{path} is no path of the platform's API", path=repr(path[:200])))
         environ = _environ(method, path, query, json, headers or {})
         app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]

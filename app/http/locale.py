@@ -90,7 +90,14 @@ class _Domain(Domain):  # type: ignore[misc]
         return _languages().catalogue.translations(language())
 
 
+def say_nothing() -> None:
+    """The answer to the current request has no words in it that depend on the reader."""
+    g.wordless = True
+
+
 def _tell(response: Response) -> Response:
+    if g.get("wordless", False):
+        return response
     response.headers.setdefault("Content-Language", language())
     if "Vary" in response.headers:
         response.vary.update(VARIES)

@@ -1,4 +1,4 @@
-"""Dead letters on the wire."""
+"""Dead letters and background tasks of extensions on the wire."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from app.domain.extension_work import DeadLetter
 from app.schemas.events import EventOut, event_out
 from app.schemas.fields import Spoken
 from app.schemas.shown import Shown, UtcTime
+from ordinaut import TaskInfo
 
 
 class DeadLetterOut(Shown):
@@ -38,6 +39,55 @@ class RedeliveryOut(Shown):
     success: bool
     message: str
     details: RedeliveryDetails
+
+
+class BackgroundTaskOut(Shown):
+    """A background task as it stands in the cluster."""
+
+    name: str = Field(examples=["sweep"])
+    status: str = Field(description="`starting`, `running`, `restarting`, `finished`, `stopped` or `failed`")
+    owner: str | None = Field(description="The worker that holds it")
+    started_at: UtcTime | None = Field(description="When the present attempt began")
+    restarts: int = Field(description="How often it began anew after a crash")
+    error: Spoken | None = Field(description="The last crash in one line")
+
+
+class BackgroundTasksOut(Shown):
+    """Those of one extension."""
+
+    items: list[BackgroundTaskOut]
+
+
+class StopDetails(Shown):
+    """Which task."""
+
+    extension_id: str
+    name: str
+
+
+class StopOut(Shown):
+    """The task will be stopped."""
+
+    success: bool
+    message: str
+    details: StopDetails
+
+
+def background_task_out(task: TaskInfo) -> BackgroundTaskOut:
+    """The task as it is answered."""
+    return BackgroundTaskOut(
+        name=task.name,
+        status=task.status,
+        owner=task.owner,
+        started_at=task.started_at,
+        restarts=task.restarts,
+        error=task.error,
+    )
+
+
+def stop_out(extension_id: str, name: str, message: str) -> StopOut:
+    """That it has been asked for."""
+    return StopOut(success=True, message=message, details=StopDetails(extension_id=extension_id, name=name))
 
 
 def dead_letter_out(letter: DeadLetter) -> DeadLetterOut:

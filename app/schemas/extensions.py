@@ -91,6 +91,20 @@ class ExtensionHealthOut(Shown):
     errors: dict[str, str] | None = Field(default=None, description="Why, of checks that say so; only where one does")
 
 
+class ExtensionGrantsOut(Shown):
+    """What an extension asked for, and what became of it."""
+
+    granted: list[str] = Field(examples=[["ROUTES", "STATIC"]])
+    refused: list[str] = Field(description="Asked for, and not allowed by manifest or operator", examples=[["TOOLS"]])
+    unused: list[str] = Field(description="Allowed, and not asked for", examples=[["EVENTS_PUB"]])
+
+
+def grants_out(record: Record) -> dict[str, Any]:
+    """The record's capabilities as `ExtensionGrantsOut` describes them."""
+    kinds = {"granted": record.grants, "refused": record.refused, "unused": record.allowed - record.grants}
+    return {kind: [one.value for one in Capability if one in held] for kind, held in kinds.items()}
+
+
 def status_out(overview: Overview, say: Say, described: Describe) -> dict[str, Any]:
     """The overview as `ExtensionStatusOut` describes it, its words by `say` and `described`."""
     states = [record.state for record in overview.records]

@@ -167,10 +167,7 @@ def task_out(task: Task) -> dict[str, Any]:
         "max_runs": task.max_runs,
         "pause_after_failures": task.pause_after_failures,
         "tags": task.tags,
-        "created_by": task.created_by,
-        "external_id": task.external_id,
-        "expose_as_tool": task.expose_as_tool,
-        "params_schema": task.params_schema,
+        **_names_out(task),
         "created_at": when(task.created_at),
         "updated_at": when(task.updated_at),
         "version": task.version,
@@ -181,6 +178,15 @@ def task_out(task: Task) -> dict[str, Any]:
         "snooze_reason": task.snooze_reason,
         "drift": [{**one, "issue": speak(one["issue"])} for one in task.drift],
         "description_text": described(task),
+    }
+
+
+def _names_out(task: Task) -> dict[str, Any]:
+    return {
+        "created_by": task.created_by,
+        "external_id": task.external_id,
+        "expose_as_tool": task.expose_as_tool,
+        "params_schema": task.params_schema,
     }
 
 

@@ -1,4 +1,4 @@
-"""Who may call: agents with their keys, secrets by name, and what was changed by whom."""
+"""Who may call: agents with their keys, and what was changed by whom."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
-from .shell import Shell, problems_of
+from .shell import Shell, offset, problems_of
 
 SCOPES = (
     *("tasks:read", "tasks:read:all", "tasks:create", "tasks:update", "tasks:delete", "tasks:run"),
@@ -111,9 +111,7 @@ def _add_audit(pages: Blueprint, shell: Shell) -> None:
     @pages.get("/audit")
     def audit() -> Response:
         """Who changed what, newest first."""
-        text = request.args.get("offset", "0")
-        offset = int(text) if text.isascii() and text.isdigit() and len(text) < 8 else 0
-        found = api.get("/audit", limit=ROWS, offset=offset, kind=request.args.get("kind") or None)
+        found = api.get("/audit", limit=ROWS, offset=offset(), kind=request.args.get("kind") or None)
         if not found.ok:
             return shell.refused(found, place="audit")
         return shell.page("webui/audit.html", place="audit", page=found.data, kind=request.args.get("kind", ""))

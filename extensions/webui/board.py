@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from ordinaut import ExtensionContext
+
+from .words import moment_of
 
 STATUSES = ("active", "paused", "completed", "canceled")
 TASKS = 50
 SPARKS = 14
+TALLEST, LEAST = 18.0, 5.0
+"""Heights of the bars of a task's last runs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +23,8 @@ class Board:
     """A page of tasks.
 
     Attributes:
-        tasks: Each as `list_tasks` gives it, with `history`: its last runs, oldest first.
+        tasks: Each as `list_tasks` gives it, with `history`: its last runs, oldest first, each with the `height` of its
+            bar.
         counts: How many tasks there are, in all and by status.
         status, query: What the list is narrowed by.
         cursor: Of the next page of tasks.
@@ -41,8 +47,7 @@ def read_board(context: ExtensionContext, asked: Mapping[str, str], runs: Sequen
     Raises:
         RequestRefused: The reader may not look, or the database does not answer.
     """
-    status = asked.get("status", "")
-    status, query = status if status in STATUSES else "", asked.get("q", "").strip()[:200]
+    status, query = _wished(asked)
     page = _page(context, {"status": status, "query": query}, asked.get("cursor", ""))
     return Board(
         tasks=[{**task, "history": _history(task["task_id"], runs)} for task in page["tasks"]],
@@ -53,11 +58,22 @@ def read_board(context: ExtensionContext, asked: Mapping[str, str], runs: Sequen
     )
 
 
+def narrowing(asked: Mapping[str, str]) -> str:
+    """What narrows the list, as its address has it."""
+    status, query = _wished(asked)
+    return urlencode({name: value for name, value in (("status", status), ("q", query)) if value})
+
+
 def count_tasks(context: ExtensionContext) -> Mapping[str, int]:
     """How many tasks there are, in all and by status."""
     ask = context.tool_registry.invoke
     counts = {one: ask("list_tasks", {"status": one, "limit": 1})["total"] for one in STATUSES}
     return {"all": sum(counts.values()), **counts}
+
+
+def _wished(asked: Mapping[str, str]) -> tuple[str, str]:
+    status = asked.get("status", "")
+    return status if status in STATUSES else "", asked.get("q", "").strip()[:200]
 
 
 def _page(context: ExtensionContext, narrowed: Mapping[str, str], cursor: str) -> Any:
@@ -68,4 +84,20 @@ def _page(context: ExtensionContext, narrowed: Mapping[str, str], cursor: str) -
 
 
 def _history(task_id: str, runs: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    return [run for run in runs if run["task_id"] == task_id][:SPARKS][::-1]
+    mine = [run for run in runs if run["task_id"] == task_id][:SPARKS][::-1]
+    took = [_seconds(run) for run in mine]
+    return [{**run, "height": height} for run, height in zip(mine, heights(took), strict=True)]
+
+
+def heights(took: Sequence[float | None]) -> list[float]:
+    """Of bars, from how long each run took: the longest is the tallest, and one that goes on is as tall as it."""
+    longest = max((one for one in took if one is not None), default=0.0)
+    if longest <= 0:
+        return [TALLEST] * len(took)
+    return [TALLEST if one is None else round(LEAST + (TALLEST - LEAST) * one / longest, 1) for one in took]
+
+
+def _seconds(run: Mapping[str, Any]) -> float | None:
+    if not run["started_at"] or not run["finished_at"]:
+        return None
+    return (moment_of(run["finished_at"]) - moment_of(run["started_at"])).total_seconds()

@@ -6,13 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 from zoneinfo import available_timezones
 
 from flask import Blueprint, Response, request
 
 from ordinaut import ApiAnswer
 
+from .commands import copied
 from .definition import Unreadable, as_yaml, from_yaml
+from .policies import BACKOFFS, MISFIRES, OVERLAPS, STEPS
 from .shell import Shell, problems_of
 
 KINDS = (
@@ -23,6 +26,15 @@ KINDS = (
     ("condition", "On a condition"),
     ("manual", "By hand"),
 )
+WRITTEN = (
+    ("cron", "Minute, hour, day, month, weekday: 30 8 * * 1-5 is Monday to Friday at 08:30."),
+    ("rrule", "A rule of RFC 5545: FREQ=MONTHLY;BYDAY=3FR;BYHOUR=9;BYMINUTE=0 is the third Friday at nine."),
+    ("once", "A moment of ISO 8601, such as 2030-01-31T09:00:00+02:00."),
+    ("event", "A topic, or a pattern: shop.* is one word more, shop.** any number of them."),
+    ("condition", "What has to hold of an event, in JMESPath: topic == 'shop.order.paid' && payload.total > `100`."),
+    ("manual", "Nothing: somebody starts it, or another task does."),
+)
+"""What the expression of each kind looks like."""
 PRESETS = (
     ("30 8 * * 1-5", "Weekdays at 08:30"),
     ("0 * * * *", "Every hour"),
@@ -30,19 +42,8 @@ PRESETS = (
     ("0 2 * * *", "Every night at 02:00"),
     ("0 9 1 * *", "On the first of the month"),
 )
-OVERLAPS = (
-    ("skip", "Skip it: the occurrence leaves a row that says so"),
-    ("queue_one", "Queue one, and skip the rest"),
-    ("queue_all", "Queue all, in order"),
-    ("cancel_running", "Cancel the one that is running"),
-    ("allow", "Run both at once"),
-)
-MISFIRES = (
-    ("last", "Run the last one that was missed"),
-    ("skip", "Run none of them"),
-    ("all", "Run all of them"),
-)
-NUMBERS = ("priority", "max_retries", "timeout_seconds")
+TEXTS = ("title", "description", "schedule_kind", "timezone", "overlap", "misfire", "backoff_strategy")
+NUMBERS = ("priority", "max_retries", "timeout_seconds", "backoff_seconds", "concurrency_limit")
 FIRST = (
     "- id: call\n  uses: http.request\n  with:\n    method: GET\n    url: https://api.example.com/report\n"
     "- id: note\n  uses: log.write\n  with:\n    message: 'Answered with ${steps.call.status}'\n"
@@ -61,6 +62,11 @@ NEW: Mapping[str, str] = {
     "priority": "5",
     "max_retries": "3",
     "timeout_seconds": "3600",
+    "backoff_strategy": "exponential_jitter",
+    "backoff_seconds": "5",
+    "pause_after_failures": "",
+    "concurrency_key": "",
+    "concurrency_limit": "1",
 }
 MOST_PREVIEWED = 100
 NEXT = 5
@@ -86,9 +92,9 @@ def add_form_pages(pages: Blueprint, shell: Shell) -> None:
         if not shell.context.routes.caller().may("tasks:create"):
             return shell.lacking("tasks:create", place="tasks")
         source = request.args.get("from")
-        found = api.get(f"/tasks/{source}") if source else None
+        found = api.get(f"/tasks/{quote(source, safe='')}") if source else None
         values = dict(NEW) if found is None or not found.ok else _values(found.data)
-        return _form(shell, values, {})
+        return _form(shell, values, {}, source=source or "")
 
     @pages.post("/tasks/new")
     def create() -> Response:
@@ -126,7 +132,7 @@ def _sent(shell: Shell, task_id: str | None) -> Response:
     if "preview" in request.form:
         return _form(shell, values, {}, task=_named(task_id))
     if task_id is None:
-        done = shell.context.api.post("/tasks", body)
+        done = shell.context.api.post("/tasks", _like(shell, request.form.get("from", ""), body))
     else:
         done = shell.context.api.patch(f"/tasks/{task_id}", body, If_Match=f'"{request.form.get("version", "")}"')
     if done.ok:
@@ -136,6 +142,14 @@ def _sent(shell: Shell, task_id: str | None) -> Response:
     if done.status != 400:
         return shell.refused(done, place="tasks")
     return _form(shell, values, _problems(done), task=_named(task_id), status=400)
+
+
+def _like(shell: Shell, source: str, body: dict[str, Any]) -> dict[str, Any]:
+    """The body with what the form has no fields for as it is in the task that was duplicated."""
+    found = shell.context.api.get(f"/tasks/{quote(source, safe='')}") if source else None
+    if found is None or not found.ok or found.data["schedule_kind"] != body["schedule_kind"]:
+        return body
+    return {**{name: value for name, value in copied(found.data).items() if name not in body}, **body}
 
 
 def _named(task_id: str | None) -> Mapping[str, Any] | None:
@@ -154,7 +168,7 @@ def _conflict(shell: Shell, values: Mapping[str, str], task_id: str) -> Response
 
 def _form(shell: Shell, values: Mapping[str, str], problems: Mapping[str, str], **more: Any) -> Response:
     status = more.pop("status", 200)
-    shown = {"task": None, "differing": [], **more}
+    shown = {"task": None, "differing": [], "source": request.form.get("from", ""), **more}
     return shell.page(
         "webui/form.html",
         place="tasks",
@@ -164,8 +178,11 @@ def _form(shell: Shell, values: Mapping[str, str], problems: Mapping[str, str], 
         preview=previewed(shell, values),
         kinds=KINDS,
         presets=PRESETS,
+        written=WRITTEN,
         overlaps=OVERLAPS,
         misfires=MISFIRES,
+        backoffs=BACKOFFS,
+        step_policies=STEPS,
         zones=sorted(available_timezones()),
         **shown,
     )
@@ -206,15 +223,20 @@ def _body(values: Mapping[str, str]) -> dict[str, Any]:
     Raises:
         Unreadable: `(message, field)`.
     """
-    texts = {name: values[name] for name in ("title", "description", "schedule_kind", "timezone", "overlap", "misfire")}
+    texts = {name: values[name] for name in TEXTS}
     numbers = {name: _number(values[name]) for name in NUMBERS}
+    failures = values["pause_after_failures"].strip()
+    limits = {
+        "pause_after_failures": _number(failures) if failures else None,
+        "concurrency_key": values["concurrency_key"].strip() or None,
+    }
     payload = {"pipeline": _read(values, "pipeline") or [], "params": _read(values, "params") or {}}
     tags = [tag.strip() for tag in values["tags"].split(",") if tag.strip()]
     expr = values["schedule_expr"].strip() or None
     timed = values["schedule_kind"] not in ("event", "condition", "manual")
     if not timed:
         texts.pop("misfire")
-    return {**texts, **numbers, "schedule_expr": expr, "tags": tags, "payload": payload}
+    return {**texts, **numbers, **limits, "schedule_expr": expr, "tags": tags, "payload": payload}
 
 
 def _number(text: str) -> int | str:

@@ -10,7 +10,8 @@ from flask import Blueprint, Response, request
 
 from ordinaut import ExtensionContext, RequestRefused
 
-from .board import STATUSES, count_tasks, read_board
+from .board import STATUSES, count_tasks, narrowing, read_board
+from .filters import saved
 from .run_pages import CAUSES
 from .shell import Shell
 from .window import Window, read_window
@@ -60,7 +61,8 @@ def add_overview(pages: Blueprint, shell: Shell) -> None:
         def shown() -> dict[str, Any]:
             window = read_window(context, shell.words().now)
             board = read_board(context, request.args, window.runs)
-            return {"window": window, "board": board, "counts": board.counts, "statuses": STATUSES}
+            filters = {"query": narrowing(request.args), "filters": saved(context.routes.caller().agent_id, "tasks")}
+            return {"window": window, "board": board, "counts": board.counts, "statuses": STATUSES, **filters}
 
         return _open(shell, "tasks", shown)
 

@@ -1,4 +1,4 @@
-"""Pages that show what there is: events, workers, extensions, health."""
+"""Pages that show what there is: events, workers, health."""
 
 from __future__ import annotations
 
@@ -55,14 +55,6 @@ def _add_events(pages: Blueprint, shell: Shell) -> None:
 
 def _add_platform(pages: Blueprint, shell: Shell) -> None:
     api = shell.context.api
-
-    @pages.get("/extensions")
-    def extensions() -> Response:
-        """What is installed, how it is, and what it may do."""
-        found = api.get("/ext/status")
-        if not found.ok:
-            return shell.refused(found, place="extensions")
-        return shell.page("webui/extensions.html", place="extensions", status=200, overview=found.data)
 
     @pages.get("/workers")
     def workers() -> Response:

@@ -38,6 +38,7 @@ BUILD = (
     ("webhooks", "Webhooks", "webhook", "/webhooks"),
     ("incidents", "Incidents", "triangle-alert", "/incidents"),
     ("agents", "Agents", "key-round", "/agents"),
+    ("secrets", "Secrets", "lock", "/secrets"),
     ("audit", "Audit log", "book-open", "/audit"),
     ("health", "Health", "activity", "/health"),
 )
@@ -72,6 +73,14 @@ SAID: Mapping[str, str] = {
     "enabled": "It is switched on.",
     "sent": "It is on its way.",
     "kept": "It is kept in this browser.",
+    "filter_kept": "The filter is kept in this browser.",
+    "filter_forgotten": "The filter is forgotten.",
+    "stored": "The secret is stored.",
+    "replaced": "The secret has a new value.",
+    "secret_deleted": "The secret is deleted.",
+    "stopping": "The background task is being stopped.",
+    "redelivered": "The event will be delivered once more.",
+    "given_up": "The event is given up.",
     "seen": "Others see that you have seen it.",
 }
 """What a page may say after something was done: only these words, whatever the address holds."""
@@ -87,6 +96,11 @@ class Shell:
     def home(self) -> str:
         """The address of the first page, without a slash at its end."""
         return self.context.mount_path
+
+    @property
+    def signed_in(self) -> bool:
+        """Whether the reader has shown who they are to this page."""
+        return SESSION in request.cookies and self.context.routes.caller().agent_id != "anonymous"
 
     def page(self, template: str, *, place: str, status: int = 200, **values: Any) -> Response:
         """A whole page.
@@ -123,7 +137,7 @@ class Shell:
 
     def done(self, path: str, said: str) -> Response:
         """Off to another page, which says what was done."""
-        return make_response(redirect(f"{self.home}{path}?said={said}", 303))
+        return make_response(redirect(f"{self.home}{path}{'&' if '?' in path else '?'}said={said}", 303))
 
     def after(self, answer: ApiAnswer, path: str, said: str, *, place: str) -> Response:
         """Off to another page when it was done, else the refusal."""
@@ -131,12 +145,13 @@ class Shell:
 
     def words(self) -> Words:
         """Times and lengths of time, seen from now."""
-        return Words(self.context.translate, datetime.now(UTC), read_view().zone)
+        return Words(self.context.translate, datetime.now(UTC), read_view().zone, self.context.translate("en"))
 
     def _common(self, place: str) -> dict[str, Any]:
         caller = self.context.routes.caller()
         return {
             "_": self.context.translate,
+            "_n": self.context.translate_count,
             "words": self.words(),
             "view": read_view(),
             "here": request.full_path.removeprefix(self.home).rstrip("?") if request.method == "GET" else "/",
@@ -145,7 +160,7 @@ class Shell:
             "build": BUILD,
             "neighbours": self.context.navigation(),
             "sheet": SHEET,
-            "files": f"{self.home}/static",
+            "file": self.context.routes.static_url,
             "home": f"{self.home}/",
             "at": self.home,
             "host": request.host,
@@ -153,7 +168,7 @@ class Shell:
             "agent": caller.agent_id,
             "may": caller.may,
             "pretty": pretty,
-            "signed_in": SESSION in request.cookies and caller.agent_id != "anonymous",
+            "signed_in": self.signed_in,
             "said": SAID.get(request.args.get("said", "")),
             "exposed": caller.agent_id == "local" and not request.host.startswith(LOOPBACK),
         }
@@ -174,6 +189,12 @@ def problems_of(refusal: ApiAnswer) -> list[tuple[str, str]]:
 def _sentence(problem: Mapping[str, Any]) -> str:
     what = str(problem.get("detail") or problem.get("issue") or "")
     return f"{what} ({problem['hint']})" if problem.get("hint") else what
+
+
+def offset() -> int:
+    """How many rows of a list the address skips."""
+    text = request.args.get("offset", "0")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 8 else 0
 
 
 def after() -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
+from .commands import commands
 from .definition import as_yaml
 from .run_pages import CAUSES
 from .shell import Shell
@@ -22,12 +23,6 @@ OUTCOMES: Mapping[str, str] = {
     "dropped_limit": "Over its limit",
     "deduped": "A repetition",
 }
-COPIED = (
-    *("title", "description", "schedule_kind", "schedule_expr", "timezone", "priority", "max_retries"),
-    *("timeout_seconds", "overlap", "misfire", "dedupe_key", "dedupe_window_seconds", "concurrency_key"),
-    *("concurrency_limit", "tags", "payload"),
-)
-"""What of a task makes the same task again."""
 RUNS = 20
 OCCURRENCES = 30
 
@@ -89,7 +84,7 @@ def _shown(shell: Shell, task: Mapping[str, Any]) -> dict[str, Any]:
         "occurrences": occurrences.data["items"] if occurrences.ok else [],
         "asked_at": f"{at.astimezone(read_view().zone):%Y-%m-%dT%H:%M}" if at else "",
         "why": None if why is None else why.data,
-        "body": {name: task[name] for name in COPIED if task.get(name) not in (None, [], "")},
+        "commands": commands(request.host_url, task, signed_in=shell.signed_in),
         "definition": as_yaml(task["payload"]["pipeline"]),
         "causes": CAUSES,
         "outcomes": OUTCOMES,

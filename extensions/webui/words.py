@@ -1,10 +1,12 @@
-"""Times and lengths of time in the reader's words."""
+"""Times, lengths of time and numbers in the reader's words."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
+
+from babel.numbers import format_decimal
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -19,10 +21,12 @@ class Words:
         translate: A message in the reader's language.
         now: When the page is drawn.
         zone: By whose clocks the reader lives.
+        language: By whose habits numbers are written.
     """
 
-    def __init__(self, translate: Translate, now: datetime, zone: ZoneInfo) -> None:
+    def __init__(self, translate: Translate, now: datetime, zone: ZoneInfo, language: str) -> None:
         self._translate = translate
+        self._language = language
         self.now = now
         self.zone = zone
 
@@ -63,12 +67,16 @@ class Words:
             return ""
         return self.length((moment_of(end) - moment_of(start)).total_seconds())
 
+    def number(self, value: float) -> str:
+        """With one decimal at most, in groups of three: `1,204.5`, `1.204,5`, `1 204,5`."""
+        return str(format_decimal(value, format="#,##0.#", locale=self._language))
+
     def length(self, seconds: float) -> str:
         """A length of time in its two largest units: `8.6 s`, `3 min 20 s`, `2 d 4 h`."""
         if seconds < 1:
             return self._translate("{count} ms").format(count=max(0, round(seconds * 1000)))
         if seconds < 10:
-            return self._translate("{count} s").format(count=f"{seconds:.1f}".removesuffix(".0"))
+            return self._translate("{count} s").format(count=self.number(seconds))
         whole = int(seconds)
         parts: list[str] = []
         for size, pattern in _UNITS:

@@ -220,8 +220,10 @@ class Background(BackgroundContext):
 class Routes(RoutesContext):
     """See `ordinaut.contexts.RoutesContext`."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, mount_path: str, grants: frozenset[Capability]) -> None:
         self._world = world
+        self._mount_path = mount_path
+        self._grants = grants
 
     def event_stream(self, frames: Iterable[bytes | str | None]) -> Any:
         """A response with the frames, None among them as a comment."""
@@ -237,6 +239,11 @@ class Routes(RoutesContext):
             return view
 
         return decorate
+
+    def static_url(self, name: str) -> str:
+        """The plain address."""
+        _require(Capability.STATIC, self._grants)
+        return f"{self._mount_path}/static/{name}"
 
     def caller(self) -> Caller:
         """The harness's."""
@@ -285,7 +292,7 @@ class Context:
         self._assistants = Assistants(lambda: world.caller, world.refuse_late)
         self._events = Events(extension_id, grants, world)
         self._background = Background(world)
-        self._routes = Routes(world)
+        self._routes = Routes(world, self.mount_path, grants)
         self._api = Api(world)
 
     @property
@@ -330,6 +337,10 @@ class Context:
     def keys(self, purpose: str) -> Sequence[bytes]:
         """One for each purpose."""
         return (hashlib.sha256(f"{self.id} {purpose}".encode()).digest(),)
+
+    def translate_count(self, one: str, many: str, count: int, /, **values: object) -> str:
+        """In English."""
+        return (one if count == 1 else many).format_map({**values, "count": f"{count:,}"})
 
     def languages(self) -> Sequence[str]:
         """Those of the platform."""

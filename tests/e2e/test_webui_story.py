@@ -19,7 +19,8 @@ AXE = Path(__file__).parent / "axe"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 PLAIN = (
     *("", "tasks", "runs", "approvals", "events", "tools", "tools/http.request", "extensions", "health", "tasks/new"),
-    *("agents", "audit", "webhooks", "incidents", "settings", "workers", "find?q=log"),
+    *("agents", "audit", "webhooks", "incidents", "settings", "workers", "find?q=log", "extensions/observability"),
+    *("secrets", "runs?status=failed&since=24h", "tasks?q=a"),
 )
 """Pages that are about nothing in particular."""
 MORE = ("edit", "stats", "history")

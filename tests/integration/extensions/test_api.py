@@ -21,7 +21,7 @@ TASK = {
 }
 
 
-STRANGE = ["/ext/lab/who", "tasks", "http://elsewhere/tasks", "/tasks?limit=1", "/events/stream"]
+STRANGE = ["/ext/lab/who", "/ext/lab/healthy", "tasks", "http://elsewhere/tasks", "/tasks?limit=1", "/events/stream"]
 
 
 def through(api: Api, method: str, path: str, expect: int = 200, **more: Any) -> Any:

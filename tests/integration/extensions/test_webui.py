@@ -102,7 +102,7 @@ def test_the_page_tells_what_is_true(api: Api) -> None:
     for page in (tasks, first):
         # two of the runs have ended, one of them well
         assert "50<u>%</u>" in page.replace(" ", "").replace("\n", "")
-        assert "1 succeeded, 1 failed" in page
+        assert "1 run succeeded, 1 failed" in page
 
 
 def test_a_failure_that_has_been_mended_needs_nobody(api: Api) -> None:
@@ -180,9 +180,22 @@ def test_a_page_that_is_open_to_the_network_says_so(api: Api) -> None:
 
 
 def test_the_files_are_served_for_good(api: Api) -> None:
-    for name in ("css/ui.css", "mark.svg", "fonts/inter-latin-wght-normal.woff2"):
-        with api.send("GET", f"{HOME}static/{name}", expect=200) as answer:
-            assert "ETag" in answer.headers
+    _, seen = look(api)
+    files = [one for one in seen.addresses if "/static/" in one]
+    assert len(files) == 4 and len({one.split("/")[4] for one in files}) == 1
+    for file in files:
+        with api.send("GET", file, expect=200) as answer:
+            assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+            assert "ETag" in answer.headers and "Cookie" not in answer.headers.get("Vary", "")
+
+
+@pytest.mark.parametrize("name", ["css/ui.css", "mark.svg", "fonts/inter-latin-wght-normal.woff2"])
+def test_plain_and_older_addresses_of_files_stay(api: Api, name: str) -> None:
+    for state, kept in (("", "private, max-age=300"), ("~0123456789abcdef/", "private, no-cache")):
+        with api.send("GET", f"{HOME}static/{state}{name}", expect=200) as answer:
+            assert answer.headers["Cache-Control"] == kept and "ETag" in answer.headers
+    api.send("GET", f"{HOME}static/~0123456789abcdef/nothing.css", expect=404)
+    api.send("GET", f"{HOME}static/~0123456789abcdef/../extension.py", expect=404)
 
 
 def test_tasks_are_listed_as_printed(api: Api) -> None:

@@ -43,6 +43,11 @@ FORM = {
     "priority": "5",
     "max_retries": "0",
     "timeout_seconds": "60",
+    "backoff_strategy": "fixed",
+    "backoff_seconds": "7",
+    "pause_after_failures": "",
+    "concurrency_key": "",
+    "concurrency_limit": "1",
 }
 
 
@@ -96,6 +101,8 @@ def test_a_task_is_made_run_paused_resumed_snoozed_and_deleted(lasting: Api) -> 
         ({"timezone": "Mars/Olympus"}, "Mars/Olympus"),
         ({"title": ""}, "title"),
         ({"priority": "many"}, "priority"),
+        ({"pause_after_failures": "0"}, "pause_after_failures"),
+        ({"overlap": "maybe"}, "overlap"),
     ],
 )
 def test_what_cannot_be_saved_comes_back_with_the_field_named(lasting: Api, change: dict[str, str], told: str) -> None:
@@ -104,14 +111,39 @@ def test_what_cannot_be_saved_comes_back_with_the_field_named(lasting: Api, chan
     assert "Every weekday" in shown, "nothing that was written is lost"
 
 
-@pytest.mark.parametrize("name", ["overlap", "misfire"])
-def test_every_policy_that_the_form_offers_can_be_had(lasting: Api, name: str) -> None:
-    [choices] = re.findall(rf'<select[^>]*name="{name}"[^>]*>(.*?)</select>', page(lasting, "/tasks/new"), re.DOTALL)
-    offered = re.findall(r'value="(\w+)"', choices)
-    assert len(offered) >= 3
+@pytest.mark.parametrize("name", ["overlap", "misfire", "backoff_strategy"])
+def test_every_policy_that_the_form_offers_is_explained_and_can_be_had(lasting: Api, name: str) -> None:
+    form = page(lasting, "/tasks/new")
+    choices = re.findall(rf'<label class="choice"><input type="radio" name="{name}" (.*?)</label>', form)
+    offered = [choice.partition('value="')[2].partition('"')[0] for choice in choices]
+    assert len(offered) >= 3 and all(re.search(r"<b>[^<]+</b><small>[^<]{15,}</small>", one) for one in choices)
+    assert len([one for one in choices if " checked" in one]) == 1
     for one in offered:
         where = post(lasting, "/tasks/new", FORM | {name: one})
         assert lasting.get(where.partition("?")[0])[name] == one
+
+
+def test_limits_are_had_kept_and_given_up(lasting: Api) -> None:
+    given = FORM | {"pause_after_failures": "3", "concurrency_key": "bank", "concurrency_limit": "2"}
+    path = post(lasting, "/tasks/new", given).partition("?")[0]
+    task = lasting.get(path)
+    assert (task["backoff_strategy"], task["backoff_seconds"], task["pause_after_failures"]) == ("fixed", 7, 3)
+    assert (task["concurrency_key"], task["concurrency_limit"]) == ("bank", 2)
+    form = page(lasting, f"{path}/edit")
+    assert 'value="bank"' in form and 'value="fixed" checked' in form
+    post(lasting, f"{path}/edit", FORM, version=str(task["version"]))
+    assert lasting.get(path)["pause_after_failures"] is None and lasting.get(path)["concurrency_key"] is None
+
+
+def test_a_duplicate_is_like_its_source_in_what_the_form_has_no_fields_for(lasting: Api) -> None:
+    source = lasting.task(title="Source", schedule_kind="cron", schedule_expr="0 9 * * *", catchup_max=3, max_runs=7)
+    form = page(lasting, f"/tasks/new?from={source['id']}")
+    assert f'name="from" value="{source["id"]}"' in form and 'value="0 9 * * *"' in form
+    made = lasting.get(post(lasting, "/tasks/new", FORM | {"from": source["id"]}).partition("?")[0])
+    assert (made["catchup_max"], made["max_runs"], made["schedule_expr"]) == (3, 7, FORM["schedule_expr"])
+    changed = FORM | {"from": source["id"], "schedule_kind": "manual", "schedule_expr": ""}
+    assert lasting.get(post(lasting, "/tasks/new", changed).partition("?")[0])["max_runs"] is None
+    post(lasting, "/tasks/new", FORM | {"from": "../secrets"})
 
 
 def test_two_who_edit_at_once_hear_of_each_other(lasting: Api) -> None:
@@ -183,6 +215,7 @@ def test_an_event_is_sent_and_a_tool_is_tried(lasting: Api) -> None:
 PATHS = (
     *("/", "/tasks", "/runs", "/approvals", "/events", "/tools", "/tools/http.request", "/extensions", "/health"),
     *("/tasks/new", "/agents", "/audit", "/webhooks", "/incidents", "/settings", "/workers", "/find?q=http"),
+    *("/extensions/webui", "/secrets"),
 )
 OF_THEM = ("/runs/{run}", *(f"/tasks/{{task}}{more}" for more in ("", "/edit", "/stats", "/history")))
 

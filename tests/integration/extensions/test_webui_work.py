@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from extensions.webui.definition import from_yaml
 from tests.integration.api.conftest import Api, make_settings, serving
 from tests.integration.extensions.pages import HOME, failing, page, post
 from tests.servers import Databases
@@ -64,7 +66,7 @@ def test_many_runs_are_repeated_after_a_look_at_what_that_means(lasting: Api) ->
     _, other = failing(lasting)
     narrowed = f"status=failed&task_id={task['id']}&trigger=manual&since=24h"
     shown = page(lasting, f"/runs?{narrowed}")
-    assert run_id in shown and other not in shown and "Repeat all 1" in shown and "Cancel all" not in shown
+    assert run_id in shown and other not in shown and "Repeat 1 run" in shown and "Cancel all" not in shown
     address = re.search(r'href="/ext/webui(/runs/bulk\?[^"]+)"', shown)
     assert address
     looked = page(lasting, address[1].replace("&amp;", "&"))
@@ -108,12 +110,32 @@ def test_a_task_tells_how_its_runs_went_and_who_changed_it(lasting: Api) -> None
         assert "Task not found" in page(lasting, f"/tasks/01a21000-0000-7000-8000-000000000000/{more}", expect=404)
 
 
-def test_a_task_is_told_as_a_command_that_makes_it_again(lasting: Api) -> None:
-    shown = page(lasting, f"/tasks/{failing(lasting)[0]['id']}")
-    told = unescape(shown.partition('id="as-curl"')[2].partition("</pre>")[0])
-    body = json.loads(told.partition("<<'JSON'\n")[2].rpartition("\nJSON")[0])
-    made = lasting.task(**body)
-    assert (made["title"], made["payload"]["pipeline"]) == ("Broken", body["payload"]["pipeline"])
+KINDS = [
+    {"schedule_kind": "manual", "max_retries": 0, "tags": ["a"]},
+    {"schedule_kind": "cron", "schedule_expr": "*/5 * * * *", "misfire": "all", "catchup_max": 3, "jitter_seconds": 20},
+    {"schedule_kind": "cron", "schedule_expr": "0 9 * * *", "ends_at": "2099-01-01T00:00:00Z", "max_runs": 4},
+    {"schedule_kind": "event", "schedule_expr": "shop.*", "debounce_seconds": 5, "expect": {"finish_within": 60}},
+    {"schedule_kind": "once", "schedule_expr": "2099-01-01T00:00:00Z", "overlap": "queue_all", "concurrency_key": "k"},
+]
+WAYS = ("curl", "cli", "python")
+OWN = {"id", "created_at", "updated_at", "version", "next_run", "next_run_effective", "external_id"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_task_is_told_as_commands_that_make_it_again(lasting: Api, kind: dict[str, Any]) -> None:
+    task = lasting.task(title="Don't “say” it", description="Two\nlines", **kind)
+    shown = page(lasting, f"/tasks/{task['id']}")
+    texts = {
+        one: unescape(shown.partition(f'id="as-{one}"')[2].partition(">")[2].partition("</pre>")[0]) for one in WAYS
+    }
+    bodies = [
+        json.loads(texts["curl"].partition("<<'JSON'\n")[2].rpartition("\nJSON")[0]),
+        from_yaml(texts["cli"].partition("<<'YAML'\n")[2].rpartition("YAML")[0]),
+        ast.literal_eval(texts["python"].partition("task = ")[2].partition("\nanswer = ")[0]),
+    ]
+    for body in bodies:
+        made = lasting.task(**body)
+        assert {**made, **dict.fromkeys(OWN)} == {**task, **dict.fromkeys(OWN)}
 
 
 def test_a_run_in_line_says_what_holds_it_back(lasting: Api) -> None:

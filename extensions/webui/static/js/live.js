@@ -26,7 +26,7 @@ function merge(now, next) {
     return;
   }
   for (const { name } of [...now.attributes]) if (!next.hasAttribute(name) && name !== "open") now.removeAttribute(name);
-  for (const { name, value } of [...next.attributes]) if (now.getAttribute(name) !== value) now.setAttribute(name, value);
+  for (const { name, value } of [...next.attributes]) if (name !== "open" && now.getAttribute(name) !== value) now.setAttribute(name, value);
   const followed = now.matches(".lines") && now.scrollHeight - now.scrollTop - now.clientHeight < 24;
   const [mine, theirs] = [[...now.childNodes], [...next.childNodes]];
   theirs.forEach((child, at) => (mine[at] ? merge(mine[at], child) : now.append(child.cloneNode(true))));
