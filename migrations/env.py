@@ -14,6 +14,7 @@ from app.storage import (  # noqa: F401 - they fill `metadata`
     tables_backfills,
     tables_events,
     tables_extensions,
+    tables_grants,
     tables_idempotency,
     tables_incidents,
     tables_limits,

@@ -13,6 +13,7 @@ from app.bus.memory import MemoryBus
 from app.bus.redis_streams import RedisBus
 from app.domain.access import LOCAL
 from app.domain.event_store import EventBus
+from app.domain.grants import GrantMode, GrantPolicy, Outside
 from app.domain.metrics import MetricUnits
 from app.domain.ports import RunQueue
 from app.domain.texts import t
@@ -181,7 +182,14 @@ def tasks_and_tools(
 ) -> tuple[TaskService, ToolRegistry]:
     """Tasks are made of tools, and one of the tools makes tasks."""
     tools = ToolRegistry()
-    tasks = TaskService(units=database.units, tools=tools, queue=queue, clock=database.clock, herald=events.herald)
+    tasks = TaskService(
+        units=database.units,
+        tools=tools,
+        queue=queue,
+        clock=database.clock,
+        herald=events.herald,
+        grants=grant_policy(settings),
+    )
     policy = HttpPolicy.parse(",".join(settings.http_allowed_hosts))
     children = ChildRuns(units=database.units, clock=database.clock, queue=queue)
     builtin = builtin_tools(
@@ -201,6 +209,13 @@ def tasks_and_tools(
         tools.add(tool)
     serve_mcp(settings, database, tools, secret_values(settings, database))
     return tasks, tools
+
+
+def grant_policy(settings: Settings) -> GrantPolicy:
+    """Whose tasks need a grant, and what they are offered."""
+    mode: GrantMode = settings.grants
+    outside: Outside = settings.grants_outside
+    return GrantPolicy(mode=mode, outside=outside, days=settings.grant_days)
 
 
 def _mail_server(settings: Settings) -> MailServer | None:
@@ -252,7 +267,7 @@ def make_incidents(database: Database, events: Events) -> IncidentService:
 
 
 def make_tool_runs(database: Database, queue: RunQueue, events: Events) -> ToolRuns:
-    """Runs, for the tools of a process that serves nobody by itself."""
+    """Runs, what is made of them again, and what is wrong with them."""
     reruns = make_reruns(database, queue, events)
     return ToolRuns(runs=make_runs(database, events), reruns=reruns, incidents=make_incidents(database, events))
 

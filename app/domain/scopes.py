@@ -35,7 +35,7 @@ SCOPES: Final[Mapping[str, str]] = MappingProxyType(
         "events:read": "read events",
         "webhooks:read": "see one's own webhooks, in and out, and what became of deliveries",
         "webhooks:manage": "create, change and delete one's own webhooks",
-        DECIDE: "answer approvals",
+        DECIDE: "answer approvals, accept and refuse grants",
         "agents:read": "see agents and their API keys",
         "agents:create": "create agents",
         "agents:update": "change agents, give them new secrets and API keys",

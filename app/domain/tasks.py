@@ -7,12 +7,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+from app.domain.grants import Standing
+
 ScheduleKind = Literal["cron", "rrule", "once", "event", "condition", "manual"]
 TaskStatus = Literal["active", "paused", "canceled", "completed"]
 BackoffStrategy = Literal["exponential_jitter", "linear", "fixed"]
 Overlap = Literal["skip", "queue_one", "queue_all", "cancel_running", "allow"]
 Misfire = Literal["last", "skip", "all"]
-Outcome = Literal["fired", "skipped_overlap", "skipped_misfire", "skipped_snooze", "dropped_limit", "deduped"]
+Outcome = Literal[
+    "fired", "skipped_overlap", "skipped_misfire", "skipped_snooze", "skipped_grant", "dropped_limit", "deduped"
+]
 
 TIMELESS = frozenset({"event", "condition", "manual"})
 """Kinds of schedules that no clock fires."""
@@ -37,6 +41,7 @@ class Task:
         definition_id: The snapshot of pipeline and policies that new runs keep.
         version: Counts every change; the entity tag.
         external_id: What somebody else calls it; unique among the tasks of its agent.
+        grant_status, granted_until: See `app.domain.grants`; None where it needs no grant.
     """
 
     id: str
@@ -84,6 +89,8 @@ class Task:
     last_run_at: datetime | None = None
     definition_id: str = ""
     external_id: str | None = None
+    grant_status: Standing | None = None
+    granted_until: datetime | None = None
     depth: int = 0
     """How many events and runs have led to it."""
 

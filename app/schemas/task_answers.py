@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from app.domain.clock import rfc3339
+from app.domain.grants import Standing
 from app.domain.next_run import described, effective_next
 from app.domain.paging import Page
 from app.domain.runs import Run
@@ -66,6 +67,10 @@ class TaskOut(BaseModel):
     last_run: Moment | None = Field(description="When its latest run began")
     snoozed_until: Moment | None
     snooze_reason: str | None
+    grant_status: Standing | None = Field(
+        description="Its grant: no run starts unless it is accepted; null without one"
+    )
+    granted_until: Moment | None = Field(description="When its grant ends")
     description_text: str = Field(description="The schedule in words", examples=["Every day at 08:30"])
 
 
@@ -164,6 +169,8 @@ def task_out(task: Task) -> dict[str, Any]:
         "last_run": when(task.last_run_at),
         "snoozed_until": when(task.snoozed_until),
         "snooze_reason": task.snooze_reason,
+        "grant_status": task.grant_status,
+        "granted_until": when(task.granted_until),
         "description_text": described(task),
     }
 

@@ -14,6 +14,7 @@ from app.services.backfills import BackfillService
 from app.services.bulk import BulkService
 from app.services.events import EventService
 from app.services.extension_work import ExtensionWorkService
+from app.services.grants import GrantService
 from app.services.health import HealthService
 from app.services.holds import HoldService
 from app.services.hooks import HookService
@@ -48,6 +49,7 @@ class Services:
     bulk: BulkService
     approvals: ApprovalService
     approval_links: ApprovalLinkService
+    grants: GrantService
     backfills: BackfillService
     events: EventService
     tools: ToolService

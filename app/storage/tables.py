@@ -94,6 +94,8 @@ tasks = Table(
     # How many events and runs have led to it.
     Column("depth", SmallInteger, nullable=False, server_default=text("0")),
     Column("external_id", String(200)),
+    Column("grant_status", String(16)),
+    Column("granted_until", Instant),
     partial("ix_tasks_due", "next_due_at", where=text("next_due_at IS NOT NULL")),
     partial("ix_tasks_triggers", "schedule_kind", "id", where=TRIGGERS),
     partial("ix_tasks_watched", "id", where=WATCHED),

@@ -23,6 +23,7 @@ from app.storage.events import SqlEventStore
 from app.storage.extension_loads import SqlLoadStore
 from app.storage.extension_work import SqlExtensionWorkStore
 from app.storage.gates import Gates
+from app.storage.grants import SqlGrantStore
 from app.storage.hooks import SqlHookStore, SqlSigningSecretStore
 from app.storage.idempotency import SqlKeyStore
 from app.storage.incidents import SqlIncidentStore
@@ -90,6 +91,11 @@ class SqlUnitOfWork:
     def secrets(self) -> SqlSecretStore:
         """Secrets as they are encrypted."""
         return SqlSecretStore(self._connection)
+
+    @property
+    def grants(self) -> SqlGrantStore:
+        """What tasks may do."""
+        return SqlGrantStore(self._connection)
 
     @property
     def backfills(self) -> SqlBackfillStore:

@@ -93,6 +93,7 @@ def make_app(world: World | None = None) -> Flask:
         bulk=nobody,
         approvals=nobody,
         approval_links=nobody,
+        grants=nobody,
         backfills=nobody,
         hooks=nobody,
         incidents=nobody,
