@@ -26,6 +26,7 @@ from app.queueing.silent import SilentRunQueue
 from app.realtime.events import EventHub
 from app.realtime.hub import Hub
 from app.services.access import AccessServices, audit_seal, make_access
+from app.services.allowances import GrantedCalls
 from app.services.announcing import Announcer
 from app.services.approval_links import ApprovalLinkService
 from app.services.approvals import ApprovalService
@@ -216,6 +217,11 @@ def grant_policy(settings: Settings) -> GrantPolicy:
     mode: GrantMode = settings.grants
     outside: Outside = settings.grants_outside
     return GrantPolicy(mode=mode, outside=outside, days=settings.grant_days)
+
+
+def make_allowances(settings: Settings, database: Database) -> GrantedCalls | None:
+    """What the calls of runs are held against; None where nobody needs a grant."""
+    return GrantedCalls(units=database.units, clock=database.clock) if grant_policy(settings).on else None
 
 
 def _mail_server(settings: Settings) -> MailServer | None:

@@ -94,6 +94,19 @@ class GrantPolicy:
 NO_GRANTS = GrantPolicy()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beyond:
+    """A call that no grant allows.
+
+    Attributes:
+        outside: Whether it fails, or somebody is asked about it.
+        reason: Why it is not allowed.
+    """
+
+    outside: Outside
+    reason: Text
+
+
 class GrantStore(Protocol):
     """Grants, inside a unit of work."""
 

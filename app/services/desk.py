@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from app.domain.execution import Claimed, Settlement
+from app.domain.grants import Beyond
 from app.domain.pipelines.fan_out import PartEnd
 from app.domain.pipelines.model import Step
 from ordinaut import Caller
@@ -22,6 +23,13 @@ class Desk(Protocol):
 
     def turn(self, execution: RunExecution, step: Step) -> Settlement | None:
         """The run leaves the worker's hands here, since the step's tool is over one of its limits; mostly None."""
+
+    @property
+    def grants(self) -> bool:
+        """Whether there are grants at all."""
+
+    def beyond(self, task_id: str, step: Step, facts: Mapping[str, Any]) -> Beyond | None:
+        """Why a run of the task may not make this call, by the task's grant; mostly None."""
 
     def began(self, execution: RunExecution, deadline: float) -> None:
         """A call starts that must have ended by `deadline` (monotonic)."""

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from app.domain.errors import LeaseLost, Unavailable
 from app.domain.event_store import Witness
 from app.domain.execution import Behalf, Checkpoint, Claimed, Exchange, RunLedger, Settlement
+from app.domain.grants import Beyond
 from app.domain.json_text import to_json
 from app.domain.pipelines.fan_out import PartEnd
 from app.domain.pipelines.model import Step
@@ -27,6 +28,7 @@ from app.domain.ports import RunQueue, Tools
 from app.domain.runs import RunError
 from app.domain.texts import t
 from app.domain.tool_limits import Holder, Turns
+from app.services.allowances import Allowances
 from app.services.behalf import open_behalf
 from app.services.run_execution import RunExecution
 from app.services.run_lines import micros
@@ -91,6 +93,7 @@ class Executor:
         witness: Witness | None = None,
         behalf: Behalf | None = None,
         turns: Turns | None = None,
+        allowances: Allowances | None = None,
     ) -> None:
         self.owner = owner
         self.ledger = ledger
@@ -108,6 +111,7 @@ class Executor:
         self._witness = witness
         self._behalf = behalf or open_behalf()
         self._turns = turns or NoLimits()
+        self._allowances = allowances
         self._busy = threading.Lock()
         self._settled: list[Settlement] = []
         self._plans: OrderedDict[str, Plan] = OrderedDict()
@@ -232,6 +236,16 @@ class Executor:
         progress.sent_away = False
         away = self._insist(lambda: self._turns.take(step.uses, holder))
         return None if away is None else sent_away(execution, step, away)
+
+    @property
+    def grants(self) -> bool:
+        """Whether there are grants at all."""
+        return self._allowances is not None
+
+    def beyond(self, task_id: str, step: Step, facts: Mapping[str, Any]) -> Beyond | None:
+        """Why a run of the task may not make this call."""
+        allowances = self._allowances
+        return None if allowances is None else self._insist(lambda: allowances.beyond(task_id, step, facts))
 
     def began(self, execution: RunExecution, deadline: float) -> None:
         """A call starts: from here to `ended` the keeper may end this process."""

@@ -16,6 +16,7 @@ from app.domain.clock import SECOND, rfc3339
 from app.domain.events import led_by, run_depth
 from app.domain.execution import Claimed, Line, Settlement
 from app.domain.json_text import to_json
+from app.domain.permissions import facts_of
 from app.domain.pipelines.fan_out import Job
 from app.domain.pipelines.model import SECRETS, Step
 from app.domain.pipelines.outcome import (
@@ -35,7 +36,8 @@ from app.domain.pipelines.unknown import decide, outcome_unknown
 from app.domain.ports import Tools
 from app.domain.runs import RunError
 from app.domain.veil import Veil
-from app.domain.waits import AnswerWait, Parking, Wait, told
+from app.domain.waits import AnswerWait, ApprovalWait, Parking, Wait, told
+from app.services.allowances import question
 from app.services.desk import Desk
 from app.services.fan_out import branched, each, gathered, through
 from app.services.run_lines import RunLines
@@ -50,6 +52,7 @@ from app.services.steps import (
     lend,
     not_allowed,
     not_lent,
+    outside_grant,
     render,
 )
 from ordinaut import Caller, Tool, ToolCall
@@ -210,14 +213,8 @@ class RunExecution:
 
     def _call(self, step: Step, arguments: Mapping[str, Any]) -> Settlement | None:
         tool = self.tools.get(step.uses)
-        if (refused := not_allowed(tool, self._caller(), step)) is not None:
-            return self.failed(step, refused)
-        if key_of(step, self.lines.item) in self.progress.unknown:
-            verdict = decide(step, tool, alone=self.run.part is None)
-            if verdict == "fail":
-                return self.failed(step, outcome_unknown(step))
-            if verdict == "ask":
-                return self.parked(step, AnswerWait(), input=arguments, asks=True)
+        if not isinstance(settled := self._kept_from(tool, step, arguments), Pending):
+            return settled
         given: dict[str, Any] = {"input": arguments} if tool.pure else {}
         settled = self.desk.turn(self, step) or (None if tool.pure else self._before_effect(step, arguments))
         if settled is not None:
@@ -231,6 +228,33 @@ class RunExecution:
                 return self.failed(step, not_lent(step)) if step.secrets else self.parked(step, wait, input=arguments)
             case _:
                 return self.succeeded(step, outcome, **given)
+
+    def _kept_from(self, tool: Tool, step: Step, arguments: Mapping[str, Any]) -> Settlement | Pending | None:
+        """What becomes of a step whose call may not be made; Pending where it may."""
+        if (refused := not_allowed(tool, self._caller(), step)) is not None:
+            return self.failed(step, refused)
+        if key_of(step, self.lines.item) in self.progress.unknown:
+            verdict = decide(step, tool, alone=self.run.part is None)
+            if verdict == "fail":
+                return self.failed(step, outcome_unknown(step))
+            if verdict == "ask":
+                return self.parked(step, AnswerWait(), input=arguments, asks=True)
+        return Pending() if tool.pure or not self.desk.grants else self._granted(step, arguments)
+
+    def _granted(self, step: Step, arguments: Mapping[str, Any]) -> Settlement | Pending | None:
+        """The same where the task's grant may keep it from being made."""
+        facts = facts_of(step.uses, arguments)
+        beyond = self.desk.beyond(self.run.task_id, step, facts)
+        # Others read what somebody is asked.
+        told = self.lines.veil.clean(facts) if self.lines.veil else facts
+        key = key_of(step, self.lines.item)
+        if beyond is None or self.progress.permitted.get(key) == told:
+            return Pending()
+        if beyond.outside == "fail":
+            return self.failed(step, outside_grant(step, beyond.reason))
+        run_id = self.job.key(step, self.lines.item).partition(":")[0]
+        asked = question(step, told, run_id=run_id, asked_by=self._caller().agent_id)
+        return self.parked(step, ApprovalWait(approval=asked), input=arguments, beyond=told)
 
     def _before_effect(self, step: Step, arguments: Mapping[str, Any]) -> Settlement | None:
         """Commit that the call begins, unless the run stops here."""

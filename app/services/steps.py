@@ -18,7 +18,7 @@ from app.domain.ports import Tools
 from app.domain.runs import RunError
 from app.domain.scopes import SCOPES, USE_SECRETS
 from app.domain.templates import Template, TemplateError
-from app.domain.texts import t
+from app.domain.texts import Text, t
 from app.domain.veil import Veil
 from app.domain.waits import Parked
 from app.telemetry import emit
@@ -110,6 +110,13 @@ def not_lent(step: Step) -> Failed:
     """Why a step gets no secrets: its tool writes down what it is given."""
     message = t("Secrets are not lent to {tool}: others may read what it is given", tool=step.uses)
     return Failed(RunError(type="forbidden", message=message, step_id=step.id), False)
+
+
+def outside_grant(step: Step, reason: Text) -> Failed:
+    """Why a step does nothing: its task may not do that."""
+    details = {"tool": step.uses}
+    error = RunError(type="outside_grant", message=reason, step_id=step.id, details=details)
+    return Failed(error, False)
 
 
 def listed(step: Step, foreach: Template, scope: Mapping[str, Any]) -> list[Any] | Failed:

@@ -32,6 +32,8 @@ class Progress:
         resumed: What came of a step's waiting.
         unknown: Calls that began and whose end the journal does not know.
         asked: Calls about which somebody was asked, with who answered and why.
+        beyond: What calls come to that go beyond the task's grant, while somebody is asked about them.
+        permitted: The same once somebody has approved.
         sent_away: Whether the run comes back from waiting for its turn at a tool.
         last_output: Output of the last step that was not skipped: the run's own output in the end.
     """
@@ -40,6 +42,7 @@ class Progress:
         "asked",
         "attempts",
         "began",
+        "beyond",
         "done",
         "failures",
         "items",
@@ -47,6 +50,7 @@ class Progress:
         "last_output",
         "outputs",
         "parts",
+        "permitted",
         "results",
         "resumed",
         "sent_away",
@@ -66,6 +70,8 @@ class Progress:
         self.resumed: dict[str, Resolution] = {}
         self.unknown: set[str] = set()
         self.asked: dict[str, Mapping[str, str]] = {}
+        self.beyond: dict[str, Any] = {}
+        self.permitted: dict[str, Any] = {}
         self.sent_away = False
         self.last_output: Any = None
 
@@ -119,8 +125,14 @@ class Progress:
             self.parts[key] = body["parts"]
         if body.get("asks"):
             self.asked[key] = {}
+        if "beyond" in body:
+            self.beyond[key] = body["beyond"]
 
     def _resume(self, step: Step, key: str, resolution: Resolution) -> None:
+        beyond = self.beyond.pop(key, None)
+        if beyond is not None and resolution.error is None:
+            self.permitted[key] = beyond
+            return
         if key not in self.asked:
             self.resumed[key] = resolution
             return

@@ -154,3 +154,105 @@ def test_others_see_no_grant_of_a_task_that_is_not_theirs(guarded: Guarded, ana:
     eve = guarded.new("eve", "tasks:read")
     guarded.api.get(f"/tasks/{task['id']}/grant", headers=eve, expect=404)
     guarded.api.get("/grants", headers=eve, expect=403)
+
+
+# Calls of runs.
+
+
+def accepted(guarded: Guarded, task: dict[str, Any], headers: dict[str, str], **terms: Any) -> dict[str, Any]:
+    """Its grant, accepted by the bearer of these headers."""
+    (one,) = guarded.api.get(f"/grants?status=pending&task_id={task['id']}", headers=headers)["items"]
+    found: dict[str, Any] = guarded.api.post(f"/grants/{one['id']}/accept", terms, headers=headers)
+    return found
+
+
+def waiting(guarded: Guarded, run: dict[str, Any], headers: dict[str, str]) -> dict[str, Any]:
+    """What the run asks."""
+    (found,) = guarded.api.get(f"/approvals?run_id={run['id']}&status=pending", headers=headers)["items"]
+    asked: dict[str, Any] = found
+    return asked
+
+
+def decided(guarded: Guarded, run: dict[str, Any], headers: dict[str, str], decision: str, owner: Any) -> Any:
+    """The run after somebody has decided about the call it asks for."""
+    one = waiting(guarded, run, headers)
+    guarded.api.post(f"/approvals/{one['id']}/decide", {"decision": decision}, headers=headers)
+    guarded.api.work()
+    return guarded.api.get(f"/runs/{run['id']}", headers=owner)
+
+
+def test_a_step_outside_of_the_grant_fails(guarded: Guarded, ana: dict[str, str], bob: dict[str, str]) -> None:
+    task = made(guarded, ana, {**PUBLISH, "max_retries": 3})
+    accepted(guarded, task, bob)
+    run = run_of(guarded, task, ana, what="shut")
+    assert (run["status"], run["error"]["type"], run["steps"][0]["attempt"]) == ("failed", "outside_grant", 1)
+    assert run["error"]["message"] == "The call goes beyond what was accepted"
+    assert run_of(guarded, task, ana)["status"] == "succeeded"
+
+
+def test_what_a_run_works_out_itself_may_be_limited_by_whoever_accepts(
+    guarded: Guarded, ana: dict[str, str], bob: dict[str, str]
+) -> None:
+    found = {"id": "find", "uses": "data.set", "with": {"value": "${params.what}"}}
+    task = made(guarded, ana, found, {**PUBLISH, "with": {"topic": "shop.${steps.find}", "payload": {}}})
+    only = [{"tool": "events.publish", "where": {"topic": "shop.open"}}]
+    assert accepted(guarded, task, bob, permissions=only)["permissions"][0]["where"] == {"topic": "shop.open"}
+    assert run_of(guarded, task, ana)["status"] == "succeeded"
+    assert run_of(guarded, task, ana, what="shut")["error"]["type"] == "outside_grant"
+
+
+def test_a_step_outside_of_the_grant_asks_where_that_was_said(
+    guarded: Guarded, ana: dict[str, str], bob: dict[str, str]
+) -> None:
+    after = {"id": "after", "uses": "data.set", "with": {"value": "${steps.tell.topic}"}}
+    task = made(guarded, ana, PUBLISH, after)
+    accepted(guarded, task, bob, outside="ask")
+    run = run_of(guarded, task, ana, what="shut")
+    assert run["status"] == "waiting"
+    one = waiting(guarded, run, bob)
+    assert one["title"] == "tell goes beyond what the task may do: events.publish"
+    assert (one["message"], one["data"]["call"]) == ("Publish events on the topic shop.shut", {"topic": "shop.shut"})
+    guarded.api.post(f"/approvals/{one['id']}/decide", {"decision": "approve"}, headers=ana, expect=403)
+    run = decided(guarded, run, bob, "approve", ana)
+    assert (run["status"], run["output"]) == ("succeeded", "shop.shut")
+    run = decided(guarded, run_of(guarded, task, ana, what="shut"), bob, "reject", ana)
+    assert (run["status"], run["error"]["type"]) == ("failed", "not_approved")
+
+
+def test_each_item_of_a_list_is_held_against_the_grant(
+    guarded: Guarded, ana: dict[str, str], bob: dict[str, str]
+) -> None:
+    each = {"id": "tell", "uses": "events.publish", "with": {"topic": "shop.${item}", "payload": {}}}
+    task = made(guarded, ana, {**each, "foreach": "${[params.what, 'shut']}", "max_parallel": 2})
+    only = [{"tool": "events.publish", "where": {"topic": "shop.open"}}]
+    accepted(guarded, task, bob, permissions=only, outside="ask")
+    run = run_of(guarded, task, ana)
+    assert run["status"] == "waiting"
+    assert waiting(guarded, run, bob)["data"]["call"] == {"topic": "shop.shut"}
+    assert decided(guarded, run, bob, "approve", ana)["status"] == "succeeded"
+
+
+def test_a_grant_that_was_taken_back_stops_runs_that_are_queued(
+    guarded: Guarded, ana: dict[str, str], bob: dict[str, str]
+) -> None:
+    task = made(guarded, ana)
+    grant = accepted(guarded, task, bob)
+    run_id = guarded.api.post(f"/tasks/{task['id']}/run_now", {}, headers=ana, expect=202)["run_id"]
+    guarded.api.post(f"/grants/{grant['id']}/refuse", headers=bob)
+    guarded.api.work()
+    error = guarded.api.get(f"/runs/{run_id}", headers=ana)["error"]
+    assert (error["type"], error["message"]) == ("outside_grant", "Nobody has accepted what the task may do")
+
+
+def test_what_is_asked_shows_no_secret(guarded: Guarded, ana: dict[str, str], bob: dict[str, str]) -> None:
+    root = guarded.new("root", "admin")
+    guarded.api.send("PUT", "/secrets/HOST", json={"value": "hidden.invalid"}, headers=root, expect=200)
+    eve = guarded.new("eve", "tasks:create", "tasks:run", "runs:read", "secrets:use")
+    call = {"uses": "http.request", "with": {"url": "https://${secrets.HOST}/x"}, "id": "get"}
+    task = made(guarded, eve, call)
+    only = [{"tool": "http.request", "where": {"host": "https://x.invalid", "method": "GET"}, "secrets": ["HOST"]}]
+    accepted(guarded, task, bob, permissions=only, outside="ask")
+    run = run_of(guarded, task, eve)
+    asked = waiting(guarded, run, bob)
+    assert asked["data"]["call"] == {"host": "https://***", "method": "GET"}
+    assert "hidden" not in str(asked) + str(run)
