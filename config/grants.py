@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from config import parsers
+from config.prices import PRICES, ToolPrices
 from config.setting import Setting
 
 GRANTS = (
@@ -29,6 +30,19 @@ GRANTS = (
         "365",
         "How long a grant is good for, unless whoever accepts it says otherwise.",
     ),
+    Setting(
+        "ORDINAUT_GRANT_CALLS",
+        parsers.integer(1, 1_000_000_000),
+        "1000",
+        "How many calls in a day (UTC) a grant allows, unless whoever accepts it says otherwise.",
+    ),
+    Setting(
+        "ORDINAUT_PRICES",
+        PRICES,
+        "",
+        "What calls of tools cost, in any one currency, for budgets of money: an object such as "
+        '`{"llm.complete": {"1000_tokens": 0.4}, "ext.sms.*": {"call": 0.05}}`, or a file that holds one.',
+    ),
 )
 
 
@@ -39,3 +53,5 @@ class GrantSettings:
     grants: Literal["off", "agents", "all"]
     grants_outside: Literal["fail", "ask"]
     grant_days: int
+    grant_calls: int
+    prices: ToolPrices

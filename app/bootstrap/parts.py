@@ -12,6 +12,7 @@ from app.bootstrap.mcp import Look, serve_mcp
 from app.bus.memory import MemoryBus
 from app.bus.redis_streams import RedisBus
 from app.domain.access import LOCAL
+from app.domain.budgets import Price, Prices, micros
 from app.domain.event_store import EventBus
 from app.domain.grants import GrantMode, GrantPolicy, Outside
 from app.domain.metrics import MetricUnits
@@ -26,7 +27,7 @@ from app.queueing.silent import SilentRunQueue
 from app.realtime.events import EventHub
 from app.realtime.hub import Hub
 from app.services.access import AccessServices, audit_seal, make_access
-from app.services.allowances import GrantedCalls
+from app.services.allowances import Allowances, GrantedCalls
 from app.services.announcing import Announcer
 from app.services.approval_links import ApprovalLinkService
 from app.services.approvals import ApprovalService
@@ -45,6 +46,7 @@ from app.services.runs import RunService
 from app.services.schedules import ScheduleService
 from app.services.secrets import SecretService
 from app.services.signing_secrets import SigningSecrets
+from app.services.spending import Spending
 from app.services.tasks import TaskService
 from app.services.tool_turns import ToolTurns
 from app.services.tool_uses import ToolRuns, ToolTasks
@@ -216,12 +218,24 @@ def grant_policy(settings: Settings) -> GrantPolicy:
     """Whose tasks need a grant, and what they are offered."""
     mode: GrantMode = settings.grants
     outside: Outside = settings.grants_outside
-    return GrantPolicy(mode=mode, outside=outside, days=settings.grant_days)
+    return GrantPolicy(mode=mode, outside=outside, days=settings.grant_days, calls=settings.grant_calls)
 
 
-def make_allowances(settings: Settings, database: Database) -> GrantedCalls | None:
-    """What the calls of runs are held against; None where nobody needs a grant."""
-    return GrantedCalls(units=database.units, clock=database.clock) if grant_policy(settings).on else None
+def make_spending(settings: Settings, database: Database, events: Events) -> Spending | None:
+    """Counts calls against budgets; None where nothing is counted."""
+    if not grant_policy(settings).on:
+        return None
+    prices = {one.name: Price(call=micros(one.call), tokens=micros(one.tokens)) for one in settings.prices.prices}
+    return Spending(units=database.units, clock=database.clock, herald=events.herald, prices=Prices(prices))
+
+
+def make_allowances(settings: Settings, database: Database, queue: RunQueue, events: Events) -> Allowances | None:
+    """What the calls of runs are held against; None where nobody needs a grant and nothing is counted."""
+    spending = make_spending(settings, database, events)
+    if spending is None:
+        return None
+    granted = GrantedCalls(units=database.units, clock=database.clock)
+    return Allowances(granted=granted, spending=spending, turns=make_turns(settings, database, queue))
 
 
 def _mail_server(settings: Settings) -> MailServer | None:
@@ -305,6 +319,15 @@ def make_turns(settings: Settings, database: Database, queue: RunQueue) -> ToolT
         for rule in settings.tool_limits.rules
     ]
     return ToolTurns(units=database.units, queue=queue, limits=ToolLimits(limits))
+
+
+def make_tools(
+    settings: Settings, tools: ToolRegistry, database: Database, queue: RunQueue, events: Events
+) -> ToolService:
+    """Tools as they are called directly, within their limits and budgets."""
+    return ToolService(
+        tools=tools, turns=make_turns(settings, database, queue), spending=make_spending(settings, database, events)
+    )
 
 
 def make_doors(

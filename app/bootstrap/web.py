@@ -8,6 +8,7 @@ from app.bootstrap.mcp import make_mcp
 from app.bootstrap.parts import (
     add_use_cases,
     check_redis,
+    grant_policy,
     make_approval_links,
     make_approvals,
     make_doors,
@@ -17,7 +18,7 @@ from app.bootstrap.parts import (
     make_queue,
     make_tool_runs,
     make_tool_tasks,
-    make_turns,
+    make_tools,
     make_webhooks,
     open_access,
     open_database,
@@ -30,6 +31,7 @@ from app.extension_host.assembly import make_host
 from app.extension_host.host import ExtensionHost
 from app.services.agenda import AgendaService
 from app.services.backfills import BackfillService
+from app.services.budgets import BudgetService
 from app.services.bulk import BulkService
 from app.services.catalog import Services
 from app.services.extension_work import ExtensionWorkService
@@ -42,7 +44,6 @@ from app.services.processes import ProcessService
 from app.services.schedules import ScheduleService
 from app.services.task_looks import TaskLooks
 from app.services.task_upserts import TaskUpserts
-from app.services.tools import ToolService
 from app.storage.database import Database
 from config.settings import Settings
 from ordinaut import __version__
@@ -79,10 +80,11 @@ def build(settings: Settings) -> Container:
         approvals=approvals,
         approval_links=make_approval_links(settings, database, events, approvals, callers),
         grants=GrantService(units=database.units, clock=database.clock, herald=events.herald),
+        budgets=BudgetService(units=database.units, clock=database.clock, counting=grant_policy(settings).on),
         backfills=BackfillService(units=database.units, clock=database.clock),
         bulk=BulkService(units=database.units, queue=queue, clock=database.clock, herald=events.herald),
         events=events.service,
-        tools=ToolService(tools=tools, turns=make_turns(settings, database, queue)),
+        tools=make_tools(settings, tools, database, queue, events),
         health=_health(settings, database, clock),
         metrics=make_metrics(settings, database.units, "web"),
         auth=access.auth,

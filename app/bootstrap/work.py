@@ -115,7 +115,7 @@ class WorkerParts:
             witness=events.witness,
             behalf=make_behalf(settings, open_access(settings, database)),
             turns=make_turns(settings, database, queue),
-            allowances=make_allowances(settings, database),
+            allowances=make_allowances(settings, database, queue, events),
         )
 
     def extension_versions(self) -> dict[str, str]:

@@ -27,10 +27,12 @@ class Terms:
     Attributes:
         until: When it ends; None for never.
         outside: What a step does that would leave it: `fail`, or `ask` somebody.
+        calls_per_day: How many calls it allows in a day of UTC; None for any number.
     """
 
     until: datetime | None
     outside: Outside
+    calls_per_day: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,11 +77,13 @@ class GrantPolicy:
         mode: Whose tasks need a grant: nobody's, those of agents that are not admin, or everybody's.
         outside: What is offered for steps outside of a grant.
         days: How long a grant is offered for.
+        calls: How many calls a day it is offered with.
     """
 
     mode: GrantMode = "off"
     outside: Outside = "fail"
     days: int = 365
+    calls: int = 1000
 
     @property
     def on(self) -> bool:

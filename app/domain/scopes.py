@@ -36,6 +36,7 @@ SCOPES: Final[Mapping[str, str]] = MappingProxyType(
         "webhooks:read": "see one's own webhooks, in and out, and what became of deliveries",
         "webhooks:manage": "create, change and delete one's own webhooks",
         DECIDE: "answer approvals, accept and refuse grants",
+        "budgets:manage": "see, set and delete budgets",
         "agents:read": "see agents and their API keys",
         "agents:create": "create agents",
         "agents:update": "change agents, give them new secrets and API keys",

@@ -61,6 +61,9 @@ class AcceptIn(Body):
 
     until: Annotated[Moment | None, Field(description="When it ends; null for never")] = None
     outside: Annotated[Outside | None, Field(description="What a step outside of it does")] = None
+    calls_per_day: Annotated[
+        int | None, Field(ge=1, le=1_000_000_000, description="How many calls it allows in a day; null for any number")
+    ] = None
     permissions: Annotated[list[PermissionIn] | None, Field(max_length=200, description="Fewer than are asked for")] = (
         None
     )
@@ -72,6 +75,8 @@ class AcceptIn(Body):
             until=self.until,
             endless="until" in self.model_fields_set and self.until is None,
             outside=self.outside,
+            calls_per_day=self.calls_per_day,
+            unlimited="calls_per_day" in self.model_fields_set and self.calls_per_day is None,
             permissions=None if self.permissions is None else [one.made() for one in self.permissions],
             comment=self.comment,
         )
@@ -110,6 +115,7 @@ class GrantOut(Shown):
     permissions: list[PermissionOut]
     until: UtcTime | None = Field(description="When it ends; null for never")
     outside: Outside = Field(description="What a step outside of it does")
+    calls_per_day: int | None = Field(description="How many calls it allows in a day; null for any number")
     decided_by: str | None
     decided_at: UtcTime | None
     comment: str | None
@@ -125,4 +131,5 @@ def grant_out(grant: Grant) -> GrantOut:
         permissions=[PermissionOut(**one.as_document(), text=one.in_words()) for one in grant.permissions],
         until=grant.terms.until,
         outside=grant.terms.outside,
+        calls_per_day=grant.terms.calls_per_day,
     )

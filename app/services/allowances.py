@@ -1,11 +1,12 @@
-"""Whether the calls of runs stay inside of their task's grant."""
+"""What the calls of runs are held against: their task's grant, and budgets."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from app.domain.approvals import REJECT, NewApproval
+from app.domain.budgets import Exhausted, Spender
 from app.domain.clock import Clock
 from app.domain.grants import Beyond, grant_hold
 from app.domain.ids import new_id
@@ -13,17 +14,12 @@ from app.domain.permissions import Permission, allowed
 from app.domain.pipelines.model import Step
 from app.domain.ports import UnitsOfWork
 from app.domain.texts import t
-
-
-class Allowances(Protocol):
-    """What the calls of runs are held against."""
-
-    def beyond(self, task_id: str, step: Step, facts: Mapping[str, Any]) -> Beyond | None:
-        """Why a run of the task may not make this call; None where it may. Raises Unavailable."""
+from app.domain.tool_limits import Turns
+from app.services.spending import Spending
 
 
 class GrantedCalls:
-    """Allowances by the grants of tasks."""
+    """Whether the calls of runs stay inside of the grants of their tasks."""
 
     def __init__(self, *, units: UnitsOfWork, clock: Clock) -> None:
         self._units = units
@@ -43,6 +39,30 @@ class GrantedCalls:
         if allowed(step.uses, facts, step.secrets, grant.permissions):
             return None
         return Beyond(outside=grant.terms.outside, reason=t("The call goes beyond what was accepted"))
+
+
+class Allowances:
+    """All that the calls of runs are held against; each method raises Unavailable without a database."""
+
+    def __init__(self, *, granted: GrantedCalls, spending: Spending, turns: Turns) -> None:
+        self._granted = granted
+        self._spending = spending
+        self._turns = turns
+
+    def beyond(self, task_id: str, step: Step, facts: Mapping[str, Any]) -> Beyond | None:
+        """Why a run of the task may not make this call; mostly None."""
+        return self._granted.beyond(task_id, step, facts)
+
+    def begin(self, call: Spender, run_id: str) -> Exhausted | None:
+        """Count a call whose turn has come; one that no budget allows gives its turn back."""
+        spent = self._spending.begin(call)
+        if spent is not None:
+            self._turns.leave(call.tool, run_id)
+        return spent
+
+    def end(self, call: Spender, output: Any) -> None:
+        """Count what a call took that has succeeded."""
+        self._spending.end(call, output)
 
 
 def question(step: Step, facts: Mapping[str, Any], *, run_id: str, asked_by: str) -> NewApproval:

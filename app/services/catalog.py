@@ -11,6 +11,7 @@ from app.services.approvals import ApprovalService
 from app.services.audit import AuditService
 from app.services.auth import AuthService
 from app.services.backfills import BackfillService
+from app.services.budgets import BudgetService
 from app.services.bulk import BulkService
 from app.services.events import EventService
 from app.services.extension_work import ExtensionWorkService
@@ -50,6 +51,7 @@ class Services:
     approvals: ApprovalService
     approval_links: ApprovalLinkService
     grants: GrantService
+    budgets: BudgetService
     backfills: BackfillService
     events: EventService
     tools: ToolService

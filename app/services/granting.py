@@ -77,7 +77,11 @@ class Grantor:
             asked_by=caller.agent_id,
             asked_at=now,
             permissions=wanted,
-            terms=Terms(until=now + timedelta(days=self._policy.days), outside=self._policy.outside),
+            terms=Terms(
+                until=now + timedelta(days=self._policy.days),
+                outside=self._policy.outside,
+                calls_per_day=self._policy.calls,
+            ),
         )
 
 

@@ -38,19 +38,23 @@ class Acceptance:
 
     Attributes:
         endless: Whether it never ends.
+        unlimited: Whether it allows any number of calls.
         permissions: Fewer than are asked for.
     """
 
     until: datetime | None = None
     endless: bool = False
     outside: Outside | None = None
+    calls_per_day: int | None = None
+    unlimited: bool = False
     permissions: Sequence[Permission] | None = None
     comment: str | None = None
 
     def terms(self, offered: Terms) -> Terms:
         """The terms that count."""
         until = None if self.endless else self.until or offered.until
-        return Terms(until=until, outside=self.outside or offered.outside)
+        calls = None if self.unlimited else self.calls_per_day or offered.calls_per_day
+        return Terms(until=until, outside=self.outside or offered.outside, calls_per_day=calls)
 
 
 class GrantService:

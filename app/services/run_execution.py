@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from app.domain.access import limited
+from app.domain.budgets import Spender
 from app.domain.clock import SECOND, rfc3339
 from app.domain.events import led_by, run_depth
 from app.domain.execution import Claimed, Line, Settlement
@@ -22,6 +23,7 @@ from app.domain.pipelines.model import SECRETS, Step
 from app.domain.pipelines.outcome import (
     Failed,
     GoOn,
+    Succeeded,
     Tries,
     TryRunAgain,
     TryStepAgain,
@@ -31,19 +33,20 @@ from app.domain.pipelines.outcome import (
     step_timed_out,
 )
 from app.domain.pipelines.plan import Plan, scope_of
-from app.domain.pipelines.progress import Progress, key_of
+from app.domain.pipelines.progress import BUDGET, Progress, key_of
 from app.domain.pipelines.unknown import decide, outcome_unknown
 from app.domain.ports import Tools
 from app.domain.runs import RunError
 from app.domain.veil import Veil
 from app.domain.waits import AnswerWait, ApprovalWait, Parking, Wait, told
-from app.services.allowances import question
+from app.services.allowances import Allowances, question
 from app.services.desk import Desk
 from app.services.fan_out import branched, each, gathered, through
 from app.services.run_lines import RunLines
 from app.services.steps import (
     LogLines,
     Pending,
+    budget_exhausted,
     call,
     commits_itself,
     encode,
@@ -216,9 +219,12 @@ class RunExecution:
         if not isinstance(settled := self._kept_from(tool, step, arguments), Pending):
             return settled
         given: dict[str, Any] = {"input": arguments} if tool.pure else {}
-        settled = self.desk.turn(self, step) or (None if tool.pure else self._before_effect(step, arguments))
-        if settled is not None:
+        if (turned := self.desk.turn(self, step)) is not None:
+            return turned
+        if not isinstance(settled := self._over_budget(tool, step), Pending):
             return settled
+        if not tool.pure and (stopped := self._before_effect(step, arguments)) is not None:
+            return stopped
         outcome = self._invoke(tool, step, arguments)
         match outcome:
             case Failed():
@@ -239,12 +245,13 @@ class RunExecution:
                 return self.failed(step, outcome_unknown(step))
             if verdict == "ask":
                 return self.parked(step, AnswerWait(), input=arguments, asks=True)
-        return Pending() if tool.pure or not self.desk.grants else self._granted(step, arguments)
+        allowances = None if tool.pure else self.desk.allowances
+        return Pending() if allowances is None else self._granted(allowances, step, arguments)
 
-    def _granted(self, step: Step, arguments: Mapping[str, Any]) -> Settlement | Pending | None:
+    def _granted(self, allowances: Allowances, step: Step, arguments: Mapping[str, Any]) -> Settlement | Pending | None:
         """The same where the task's grant may keep it from being made."""
         facts = facts_of(step.uses, arguments)
-        beyond = self.desk.beyond(self.run.task_id, step, facts)
+        beyond = self.desk.insist(lambda: allowances.beyond(self.run.task_id, step, facts))
         # Others read what somebody is asked.
         told = self.lines.veil.clean(facts) if self.lines.veil else facts
         key = key_of(step, self.lines.item)
@@ -255,6 +262,22 @@ class RunExecution:
         run_id = self.job.key(step, self.lines.item).partition(":")[0]
         asked = question(step, told, run_id=run_id, asked_by=self._caller().agent_id)
         return self.parked(step, ApprovalWait(approval=asked), input=arguments, beyond=told)
+
+    def _over_budget(self, tool: Tool, step: Step) -> Settlement | Pending | None:
+        """The same once its turn has come, where a budget is used up."""
+        allowances = None if tool.pure else self.desk.allowances
+        if allowances is None:
+            return Pending()
+        spent = self.desk.insist(lambda: allowances.begin(self._spender(step), self.run.id))
+        if spent is None:
+            return Pending()
+        if spent.budget.then == "fail":
+            return self.failed(step, budget_exhausted(step, spent))
+        self.progress.attempts[key_of(step, self.lines.item)] -= 1
+        return self.lines.queued(BUDGET, delay=spent.seconds, returned=True)
+
+    def _spender(self, step: Step) -> Spender:
+        return Spender(agent_id=self.plan.caller, task_id=self.run.task_id, tool=step.uses)
 
     def _before_effect(self, step: Step, arguments: Mapping[str, Any]) -> Settlement | None:
         """Commit that the call begins, unless the run stops here."""
@@ -296,6 +319,10 @@ class RunExecution:
                 outcome = call(tool, request, step, self.lines.veil)
         finally:
             self.desk.ended(self)
+        allowances = None if tool.pure else self.desk.allowances
+        if isinstance(outcome, Succeeded) and allowances is not None:
+            output = outcome.output
+            self.desk.insist(lambda: allowances.end(self._spender(step), output))
         self.fresh = not tool.pure
         self.urgent = self.urgent or self.fresh
         return outcome if isinstance(outcome, Waits) else self.lines.encoded(outcome, step, tool)

@@ -9,6 +9,8 @@ from typing import Any
 
 import orjson
 
+from app.domain.budgets import Exhausted
+from app.domain.clock import rfc3339
 from app.domain.conditions import Condition
 from app.domain.errors import LoopDetected, NotFound, Unprocessable
 from app.domain.pipelines.model import ITEMS_LIMIT, Step
@@ -116,6 +118,13 @@ def outside_grant(step: Step, reason: Text) -> Failed:
     """Why a step does nothing: its task may not do that."""
     details = {"tool": step.uses}
     error = RunError(type="outside_grant", message=reason, step_id=step.id, details=details)
+    return Failed(error, False)
+
+
+def budget_exhausted(step: Step, spent: Exhausted) -> Failed:
+    """Why a step does nothing: a budget is used up."""
+    details = {"budget": spent.budget.name, "ends_at": rfc3339(spent.ends_at)}
+    error = RunError(type="budget_exhausted", message=spent.message, step_id=step.id, details=details)
     return Failed(error, False)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 from sqlalchemy import func, insert, select, update
@@ -68,13 +69,12 @@ def _moving(grant: Grant) -> dict[str, Any]:
     return {
         **{name: getattr(grant, name) for name in _SAID},
         "permissions": [one.as_document() for one in grant.permissions],
-        "until": grant.terms.until,
-        "outside": grant.terms.outside,
+        **{f.name: getattr(grant.terms, f.name) for f in fields(Terms)},
     }
 
 
 def _grant(row: Mapping[Any, Any]) -> Grant:
     known = dict(row)
-    terms = Terms(until=known.pop("until"), outside=known.pop("outside"))
+    terms = Terms(**{f.name: known.pop(f.name) for f in fields(Terms)})
     permissions = tuple(map(Permission.of_document, known.pop("permissions")))
     return Grant(**known, terms=terms, permissions=permissions)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, ForeignKey, Index, String, Table, Text
+from sqlalchemy import Column, ForeignKey, Index, Integer, String, Table, Text
 
 from app.storage.columns import Document, Instant
 from app.storage.tables import Id, metadata
@@ -18,6 +18,7 @@ grants = Table(
     Column("permissions", Document, nullable=False),
     Column("until", Instant),
     Column("outside", String(8), nullable=False),
+    Column("calls_per_day", Integer),
     Column("decided_by", String(100)),
     Column("decided_at", Instant),
     Column("comment", Text),

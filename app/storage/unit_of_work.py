@@ -16,6 +16,7 @@ from app.storage.approval_links import SqlApprovalLinkStore
 from app.storage.approvals import SqlApprovalStore
 from app.storage.audit import SqlAuditStore
 from app.storage.backfills import SqlBackfillStore
+from app.storage.budgets import SqlBudgetStore
 from app.storage.debounce import SqlDebounceStore
 from app.storage.dedupe import SqlDedupeStore
 from app.storage.engines import committing, translated
@@ -91,6 +92,11 @@ class SqlUnitOfWork:
     def secrets(self) -> SqlSecretStore:
         """Secrets as they are encrypted."""
         return SqlSecretStore(self._connection)
+
+    @property
+    def budgets(self) -> SqlBudgetStore:
+        """How much may be used, and has been."""
+        return SqlBudgetStore(ConnectionStatements(self._connection))
 
     @property
     def grants(self) -> SqlGrantStore:

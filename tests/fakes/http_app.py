@@ -94,6 +94,7 @@ def make_app(world: World | None = None) -> Flask:
         approvals=nobody,
         approval_links=nobody,
         grants=nobody,
+        budgets=nobody,
         backfills=nobody,
         hooks=nobody,
         incidents=nobody,

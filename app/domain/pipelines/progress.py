@@ -13,6 +13,9 @@ from app.domain.waits import Resolution
 SENT_AWAY = "tool_limit"
 """Why a run was queued again: a tool is over one of its limits."""
 
+BUDGET = "budget"
+"""The same: a budget is used up until its next window."""
+
 
 class Progress:
     """Outputs so far and what each step has cost.

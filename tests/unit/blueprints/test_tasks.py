@@ -48,6 +48,7 @@ def make_client(world: TaskWorld) -> Any:
         approvals=nobody,
         approval_links=nobody,
         grants=nobody,
+        budgets=nobody,
         backfills=nobody,
         events=nobody,
         health=nobody,
