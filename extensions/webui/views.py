@@ -14,6 +14,7 @@ from .changes import add_changes
 from .editor_api import add_editor_api
 from .find_page import add_find_page
 from .form_pages import add_form_pages
+from .grant_pages import add_grant_pages
 from .overview import add_overview
 from .plain_pages import add_plain_pages
 from .run_list_pages import add_run_list_pages
@@ -30,7 +31,7 @@ from .webhook_pages import add_webhook_pages
 PAGES = (
     *(add_overview, add_run_list_pages, add_run_pages, add_form_pages, add_task_pages, add_approval_pages),
     *(add_plain_pages, add_tool_pages, add_access_pages, add_webhook_pages, add_changes, add_sessions),
-    *(add_setting_pages, add_find_page, add_editor_api, add_task_more_pages),
+    *(add_setting_pages, add_find_page, add_editor_api, add_task_more_pages, add_grant_pages),
 )
 
 
