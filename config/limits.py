@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from ipaddress import ip_address
 
+from config.grants import GrantSettings
 from config.parsers import Parser
 from config.setting import Setting
 from config.tool_limits import TOOL_LIMITS, ToolRules
@@ -54,7 +55,7 @@ LIMITS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LimitSettings:
+class LimitSettings(GrantSettings):
     """What the table above gives."""
 
     allowed_hosts: tuple[str, ...]

@@ -19,6 +19,7 @@ from config.access import ACCESS, AUTH, refuse_weak_access
 from config.client import CLIENT
 from config.extensions import EXTENSIONS
 from config.given import text_of, unknown
+from config.grants import GRANTS
 from config.limits import LIMITS
 from config.mcp_servers import MCP_SERVERS, McpServers
 from config.parsers import SettingsError, mask_url, scrub
@@ -217,6 +218,7 @@ SETTINGS: tuple[Setting, ...] = (
         "en",
         "The language of answers to clients whose Accept-Language names none of these.",
     ),
+    *GRANTS,
     *LIMITS,
     *SERVICES,
     MCP_SERVERS,

@@ -41,8 +41,19 @@ class ToolRules:
 def _tool_rules(text: str) -> ToolRules:
     if not text:
         return ToolRules((), "")
-    given = _loaded(text if text.startswith("{") else _file_text(text))
+    given = object_of(text)
     return ToolRules(tuple(_rule(name, wanted) for name, wanted in given.items()), text)
+
+
+def object_of(text: str) -> dict[str, Any]:
+    """An object of JSON, or the one in the file that the text names; a name twice is a mistake."""
+    return _loaded(text if text.startswith("{") else _file_text(text))
+
+
+def check_name(name: str) -> None:
+    """Refuse what is neither the address of a tool nor the beginning of some."""
+    if len(name) > 128 or not _NAME.fullmatch(name):
+        raise Refused(f"{name[:40]!r} is no address of a tool, with or without a `*` at its end")
 
 
 def _file_text(path: str) -> str:
@@ -72,8 +83,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _rule(name: str, wanted: Any) -> ToolRule:
-    if len(name) > 128 or not _NAME.fullmatch(name):
-        raise Refused(f"{name[:40]!r} is no address of a tool, with or without a `*` at its end")
+    check_name(name)
     if not isinstance(wanted, dict) or not wanted or not set(wanted) <= {"rate", "concurrency"}:
         raise Refused(f"{name} needs an object with `rate`, `concurrency` or both")
     at_once = wanted.get("concurrency")

@@ -12,7 +12,9 @@ from app.bootstrap.mcp import Look, serve_mcp
 from app.bus.memory import MemoryBus
 from app.bus.redis_streams import RedisBus
 from app.domain.access import LOCAL
+from app.domain.budgets import Price, Prices, micros
 from app.domain.event_store import EventBus
+from app.domain.grants import GrantMode, GrantPolicy, Outside
 from app.domain.metrics import MetricUnits
 from app.domain.ports import RunQueue
 from app.domain.texts import t
@@ -25,6 +27,7 @@ from app.queueing.silent import SilentRunQueue
 from app.realtime.events import EventHub
 from app.realtime.hub import Hub
 from app.services.access import AccessServices, audit_seal, make_access
+from app.services.allowances import Allowances, GrantedCalls
 from app.services.announcing import Announcer
 from app.services.approval_links import ApprovalLinkService
 from app.services.approvals import ApprovalService
@@ -45,6 +48,7 @@ from app.services.runs import RunService
 from app.services.schedules import ScheduleService
 from app.services.secrets import SecretService
 from app.services.signing_secrets import SigningSecrets
+from app.services.spending import Spending
 from app.services.tasks import TaskService
 from app.services.tool_turns import ToolTurns
 from app.services.tool_uses import ToolRuns, ToolTasks
@@ -197,6 +201,7 @@ def tasks_and_tools(
         clock=database.clock,
         forms=SchemaForms(),
         herald=events.herald,
+        grants=grant_policy(settings),
     )
     policy = HttpPolicy.parse(",".join(settings.http_allowed_hosts))
     children = ChildRuns(units=database.units, clock=database.clock, queue=queue)
@@ -217,6 +222,30 @@ def tasks_and_tools(
         tools.add(tool)
     serve_mcp(settings, database, tools, secret_values(settings, database))
     return tasks, tools
+
+
+def grant_policy(settings: Settings) -> GrantPolicy:
+    """Whose tasks need a grant, and what they are offered."""
+    mode: GrantMode = settings.grants
+    outside: Outside = settings.grants_outside
+    return GrantPolicy(mode=mode, outside=outside, days=settings.grant_days, calls=settings.grant_calls)
+
+
+def make_spending(settings: Settings, database: Database, events: Events) -> Spending | None:
+    """Counts calls against budgets; None where nothing is counted."""
+    if not grant_policy(settings).on:
+        return None
+    prices = {one.name: Price(call=micros(one.call), tokens=micros(one.tokens)) for one in settings.prices.prices}
+    return Spending(units=database.units, clock=database.clock, herald=events.herald, prices=Prices(prices))
+
+
+def make_allowances(settings: Settings, database: Database, queue: RunQueue, events: Events) -> Allowances | None:
+    """What the calls of runs are held against; None where nobody needs a grant and nothing is counted."""
+    spending = make_spending(settings, database, events)
+    if spending is None:
+        return None
+    granted = GrantedCalls(units=database.units, clock=database.clock)
+    return Allowances(granted=granted, spending=spending, turns=make_turns(settings, database, queue))
 
 
 def _mail_server(settings: Settings) -> MailServer | None:
@@ -268,7 +297,7 @@ def make_incidents(database: Database, events: Events) -> IncidentService:
 
 
 def make_tool_runs(database: Database, queue: RunQueue, events: Events) -> ToolRuns:
-    """Runs, for the tools of a process that serves nobody by itself."""
+    """Runs, what is made of them again, and what is wrong with them."""
     reruns = make_reruns(database, queue, events)
     return ToolRuns(
         runs=make_runs(database, events),
@@ -305,6 +334,15 @@ def make_turns(settings: Settings, database: Database, queue: RunQueue) -> ToolT
         for rule in settings.tool_limits.rules
     ]
     return ToolTurns(units=database.units, queue=queue, limits=ToolLimits(limits))
+
+
+def make_tools(
+    settings: Settings, tools: ToolRegistry, database: Database, queue: RunQueue, events: Events
+) -> ToolService:
+    """Tools as they are called directly, within their limits and budgets."""
+    return ToolService(
+        tools=tools, turns=make_turns(settings, database, queue), spending=make_spending(settings, database, events)
+    )
 
 
 def make_doors(

@@ -8,19 +8,18 @@ from app.bootstrap.mcp import make_mcp
 from app.bootstrap.parts import (
     add_use_cases,
     check_redis,
+    grant_policy,
     make_approval_links,
     make_approvals,
     make_doors,
     make_events,
     make_hooks,
-    make_incidents,
     make_metrics,
     make_oauth,
     make_queue,
-    make_reruns,
-    make_runs,
+    make_tool_runs,
     make_tool_tasks,
-    make_turns,
+    make_tools,
     make_webhooks,
     open_access,
     open_database,
@@ -33,9 +32,11 @@ from app.extension_host.assembly import make_host
 from app.extension_host.host import ExtensionHost
 from app.services.agenda import AgendaService
 from app.services.backfills import BackfillService
+from app.services.budgets import BudgetService
 from app.services.bulk import BulkService
 from app.services.catalog import Services
 from app.services.extension_work import ExtensionWorkService
+from app.services.grants import GrantService
 from app.services.health import HealthService
 from app.services.holds import HoldService
 from app.services.idempotency import IdempotencyService
@@ -44,8 +45,6 @@ from app.services.processes import ProcessService
 from app.services.schedules import ScheduleService
 from app.services.task_looks import TaskLooks
 from app.services.task_upserts import TaskUpserts
-from app.services.tool_uses import ToolRuns
-from app.services.tools import ToolService
 from app.storage.database import Database
 from config.settings import Settings
 from ordinaut import __version__
@@ -66,27 +65,27 @@ def build(settings: Settings) -> Container:
     database, clock, queue = open_database(settings), SystemClock(), make_queue(settings)
     events = make_events(settings, database, queue)
     tasks, tools = tasks_and_tools(settings, database, queue, events)
-    runs, access = make_runs(database, events), open_access(settings, database)
-    reruns, incidents = make_reruns(database, queue, events), make_incidents(database, events)
+    work, access = make_tool_runs(database, queue, events), open_access(settings, database)
     approvals, callers = make_approvals(database, queue, events), owners(settings, access)
-    tool_runs = ToolRuns(runs=runs, reruns=reruns, incidents=incidents, holds=_holds(database, clock))
-    add_use_cases(tools, make_tool_tasks(database, tasks), tool_runs, approvals, events.service)
+    add_use_cases(tools, make_tool_tasks(database, tasks), work, approvals, events.service)
     services = Services(
         tasks=tasks,
         task_upserts=TaskUpserts(units=database.units, tasks=tasks),
         task_looks=TaskLooks(units=database.units, clock=database.clock, tasks=tasks),
         schedules=ScheduleService(clock=clock),
         agenda=AgendaService(units=database.units, clock=database.clock),
-        runs=runs,
-        holds=tool_runs.holds,
-        reruns=reruns,
-        incidents=incidents,
+        runs=work.runs,
+        holds=work.holds,
+        reruns=work.reruns,
+        incidents=work.incidents,
         approvals=approvals,
         approval_links=make_approval_links(settings, database, events, approvals, callers),
+        grants=GrantService(units=database.units, clock=database.clock, herald=events.herald),
+        budgets=BudgetService(units=database.units, clock=database.clock, counting=grant_policy(settings).on),
         backfills=BackfillService(units=database.units, clock=database.clock),
         bulk=BulkService(units=database.units, queue=queue, clock=database.clock, herald=events.herald),
         events=events.service,
-        tools=ToolService(tools=tools, turns=make_turns(settings, database, queue)),
+        tools=make_tools(settings, tools, database, queue, events),
         health=_health(settings, database, clock),
         metrics=make_metrics(settings, database.units, "web"),
         access=access,
@@ -99,7 +98,7 @@ def build(settings: Settings) -> Container:
         idempotency=IdempotencyService(units=database.units, clock=database.clock),
     )
     host = make_host(settings, make_doors(settings, tools, database, events, services.metrics), tools)
-    return Container(settings=settings, services=services, extensions=host, watch=_watch(database, incidents))
+    return Container(settings=settings, services=services, extensions=host, watch=_watch(database, work.incidents))
 
 
 def _holds(database: Database, clock: Clock) -> HoldService:

@@ -15,6 +15,7 @@ from app.bootstrap.mcp import connections, make_mcp
 from app.bootstrap.parts import (
     Events,
     add_tool_uses,
+    make_allowances,
     make_doors,
     make_events,
     make_incidents,
@@ -115,6 +116,7 @@ class WorkerParts:
             witness=events.witness,
             behalf=make_behalf(settings, open_access(settings, database)),
             turns=make_turns(settings, database, queue),
+            allowances=make_allowances(settings, database, queue, events),
         )
 
     def extension_versions(self) -> dict[str, str]:

@@ -23,7 +23,7 @@ MAX_DEPTH = 8
 """A run that an event starts may be led to by so many events and runs, that event included."""
 MAX_CHAIN = 16
 """So many may lead to a task that a run creates, or to a run that a run starts."""
-PLATFORM = ("task", "run", "step", "extension", "approval", "incident", "webhook", "ordinaut")
+PLATFORM = ("task", "run", "step", "extension", "approval", "budget", "grant", "incident", "webhook", "ordinaut")
 """First segments of the topics on which only the platform itself speaks."""
 GAP = "ordinaut.gap"
 """Topic of the record that tells a reader of something it cannot have any more."""

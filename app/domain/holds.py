@@ -12,7 +12,7 @@ from app.domain.metrics import MetricStore
 from app.domain.ports import UnitOfWork
 from app.domain.texts import Text
 
-Reason = Literal["not_due", "retry", "tool_limit", "no_worker", "overlap", "concurrency", "worker"]
+Reason = Literal["not_due", "retry", "tool_limit", "budget", "no_worker", "overlap", "concurrency", "worker"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,7 +29,7 @@ DOCUMENT_LIFETIME: Final = timedelta(hours=1)
 MOST_REDIRECTS: Final = 20
 LONGEST_URI: Final = 2000
 
-_KEPT_FROM_PROGRAMS = frozenset({"admin", "audit:read", "secrets:manage"})
+_KEPT_FROM_PROGRAMS = frozenset({"admin", "audit:read", "budgets:manage", "secrets:manage"})
 OFFERED: Final[Mapping[str, str]] = MappingProxyType(
     {
         scope: meaning

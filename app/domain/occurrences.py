@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from app.domain.grants import grant_hold
 from app.domain.next_run import MOMENT, delayed, first_after
 from app.domain.run_limits import crowd_reason, crowded
 from app.domain.tasks import OccurrenceRecord, Task
@@ -43,7 +44,7 @@ def judge(task: Task, now: datetime, *, busy: int, enter: Enter = _fires) -> Ver
     An occurrence whose due moment, jitter included, is no older than `misfire_grace_seconds` is on time. Of the
     older ones, `misfire` says which still fire: none (`skip`), the last if nothing newer is due (`last`), or the last
     `catchup_max` (`all`); in any case only those inside `catchup_window_seconds`. Then overlap, snooze and `max_runs`
-    have their say.
+    have their say. None fires while the task's grant does not allow it.
 
     Args:
         busy: How many runs of the task are queued, running or waiting.
@@ -51,6 +52,7 @@ def judge(task: Task, now: datetime, *, busy: int, enter: Enter = _fires) -> Ver
     """
     late = now - timedelta(seconds=task.misfire_grace_seconds)
     wanted = _caught_up(task, now, late)
+    hold = grant_hold(task.grant_status, task.granted_until, now)
     records: list[OccurrenceRecord] = []
     nominal, fired = task.next_run_at, task.fired_count
     while nominal is not None and len(records) < CHUNK and not _exhausted(task, fired):
@@ -58,7 +60,10 @@ def judge(task: Task, now: datetime, *, busy: int, enter: Enter = _fires) -> Ver
         if effective > now:
             break
         record = OccurrenceRecord(task_id=task.id, nominal_at=nominal, effective_at=effective, outcome="fired")
-        record = _decide(task, record, wanted if effective < late else None, busy=busy)
+        if hold is not None:
+            record = replace(record, outcome="skipped_grant", reason=hold)
+        else:
+            record = _decide(task, record, wanted if effective < late else None, busy=busy)
         if record.outcome == "fired":
             record = enter(record)
         if record.outcome == "fired":

@@ -13,6 +13,7 @@ from app.domain.dedupe import DedupeStore
 from app.domain.errors import Problem
 from app.domain.event_store import EventStore
 from app.domain.execution import Line
+from app.domain.grants import GrantStore
 from app.domain.idempotency import KeyStore
 from app.domain.paging import Page
 from app.domain.runs import NewRun, Record, Run, RunFilter, RunStats
@@ -221,6 +222,9 @@ class UnitOfWork(Protocol):
 
     @property
     def tool_turns(self) -> TurnStore: ...
+
+    @property
+    def grants(self) -> GrantStore: ...
 
     @property
     def keys(self) -> KeyStore: ...

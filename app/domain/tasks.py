@@ -11,8 +11,12 @@ ScheduleKind = Literal["cron", "rrule", "once", "event", "condition", "manual"]
 TaskStatus = Literal["active", "paused", "canceled", "completed"]
 BackoffStrategy = Literal["exponential_jitter", "linear", "fixed"]
 Overlap = Literal["skip", "queue_one", "queue_all", "cancel_running", "allow"]
+Standing = Literal["pending", "accepted", "refused"]
+"""How the grant of a task stands, see `app.domain.grants`."""
 Misfire = Literal["last", "skip", "all"]
-Outcome = Literal["fired", "skipped_overlap", "skipped_misfire", "skipped_snooze", "dropped_limit", "deduped"]
+Outcome = Literal[
+    "fired", "skipped_overlap", "skipped_misfire", "skipped_snooze", "skipped_grant", "dropped_limit", "deduped"
+]
 
 TIMELESS = frozenset({"event", "condition", "manual"})
 """Kinds of schedules that no clock fires."""
@@ -40,6 +44,7 @@ class Task:
         expose_as_tool: The name under which assistants may call it, after `task.`; unique among those of its agent.
         params_schema: JSON Schema of its params, laid over one another, for runs that are asked for by hand.
         drift: What no longer fits the tools of a server, see `app.domain.pipelines.drift`.
+        grant_status, granted_until: See `app.domain.grants`; None where it needs no grant.
     """
 
     id: str
@@ -89,6 +94,8 @@ class Task:
     external_id: str | None = None
     expose_as_tool: str | None = None
     params_schema: Mapping[str, Any] | None = None
+    grant_status: Standing | None = None
+    granted_until: datetime | None = None
     depth: int = 0
     """How many events and runs have led to it."""
     drift: tuple[Mapping[str, str], ...] = ()

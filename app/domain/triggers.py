@@ -13,6 +13,7 @@ from app.domain.errors import InvalidInput
 from app.domain.events import MAX_DEPTH, PLATFORM, Draft, TopicPattern
 from app.domain.expression_text import ExpressionSyntax, unwrap
 from app.domain.expressions import Expression, TemplateError, TemplateSyntaxError, compile_expression
+from app.domain.grants import Standing, grant_hold
 from app.domain.run_limits import crowd_reason, crowded
 from app.domain.tasks import BY_EVENT, Outcome
 from app.domain.texts import t
@@ -217,6 +218,8 @@ class TriggeredTask:
     dedupe_window_seconds: int | None = None
     debounce_seconds: int | None = None
     debounce_max_wait_seconds: int | None = None
+    grant_status: Standing | None = None
+    granted_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +245,8 @@ def decide(task: TriggeredTask, at: datetime, depth: int, *, busy: int) -> Decis
     if depth > MAX_DEPTH:
         reason = t("loop_detected: events have led to one another {times} times, the chain ends here", times=MAX_DEPTH)
         return Decision("dropped_limit", reason)
+    if (hold := grant_hold(task.grant_status, task.granted_until, at)) is not None:
+        return Decision("skipped_grant", hold)
     if task.snoozed_until is not None and at < task.snoozed_until:
         return Decision("skipped_snooze", task.snooze_reason or t("The task was snoozed"))
     if crowded(task.overlap, busy):

@@ -12,7 +12,7 @@ from app.domain.clock import rfc3339
 from app.domain.next_run import described, effective_next
 from app.domain.paging import Page
 from app.domain.runs import Run
-from app.domain.tasks import Overlap, Task
+from app.domain.tasks import Overlap, Standing, Task
 from app.domain.texts import t
 from app.http.locale import speak
 from app.schemas.fields import Moment
@@ -79,6 +79,10 @@ class TaskOut(BaseModel):
     snoozed_until: Moment | None
     snooze_reason: str | None
     drift: list[MisfitOut] = Field(description="What no longer fits since an MCP server changed its tools")
+    grant_status: Standing | None = Field(
+        description="Its grant: no run starts unless it is accepted; null without one"
+    )
+    granted_until: Moment | None = Field(description="When its grant ends")
     description_text: str = Field(description="The schedule in words", examples=["Every day at 08:30"])
 
 
@@ -177,6 +181,8 @@ def task_out(task: Task) -> dict[str, Any]:
         "snoozed_until": when(task.snoozed_until),
         "snooze_reason": task.snooze_reason,
         "drift": [{**one, "issue": speak(one["issue"])} for one in task.drift],
+        "grant_status": task.grant_status,
+        "granted_until": when(task.granted_until),
         "description_text": described(task),
     }
 

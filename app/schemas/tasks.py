@@ -32,7 +32,7 @@ Amount = Annotated[int, Field(ge=1, le=1_000_000_000)]
 READ_ONLY = frozenset(
     {
         *("id", "created_at", "updated_at", "version", "next_run", "next_run_effective", "last_run"),
-        *("description_text", "snoozed_until", "snooze_reason", "drift"),
+        *("description_text", "snoozed_until", "snooze_reason", "drift", "grant_status", "granted_until"),
     }
 )
 """What `GET` gives and `PUT` may carry back: it is not looked at."""

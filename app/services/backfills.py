@@ -20,6 +20,7 @@ from app.domain.backfills import (
 )
 from app.domain.clock import Clock, rfc3339, to_micros
 from app.domain.errors import Conflict, NotFound
+from app.domain.grants import grant_hold
 from app.domain.ids import new_id
 from app.domain.paging import Page
 from app.domain.ports import RunQueue
@@ -29,6 +30,7 @@ from app.domain.tasks import Definition, OccurrenceRecord, Task
 from app.domain.texts import t
 from app.services.audit_trail import Difference, entry
 from app.services.ownership import may_change, may_see
+from app.services.run_requests import check_startable
 from app.telemetry import emit
 from ordinaut import Caller
 
@@ -79,6 +81,7 @@ class BackfillService:
         seen, dates = self._dates(task_id, wish, caller)
         with self._units() as unit:
             task, now = may_change(unit.tasks.get(task_id, lock=True), caller), self._clock.now()
+            check_startable(task, now)
             if task.version != seen.version:
                 dates = past_dates(task, wish, now)  # somebody has just edited it
             plan = _planned(unit, task, wish, dates)
@@ -91,7 +94,9 @@ class BackfillService:
         """The task as it is, and its dates: thousands take a second or two, in which nobody may be kept waiting."""
         with self._units(read_only=True) as unit:
             task = may_change(unit.tasks.get(task_id), caller)
-        return task, past_dates(task, wish, self._clock.now())
+        now = self._clock.now()
+        check_startable(task, now)
+        return task, past_dates(task, wish, now)
 
     def page(self, task_id: str, *, caller: Caller, limit: int, offset: int) -> Page[Standing]:
         """The task's backfills, newest first; NotFound."""
@@ -175,14 +180,15 @@ class BackfillFeeder:
 
 def _feed(unit: BackfillUnit, task: Task, backfill: Backfill, now: datetime) -> int:
     unit.backfills.settle(backfill.id)
-    if backfill.status == "active" and task.status == "canceled":
+    ended = task.grant_status == "accepted" and grant_hold(task.grant_status, task.granted_until, now) is not None
+    if backfill.status == "active" and (task.status == "canceled" or ended):
         unit.backfills.cancel(backfill.id)
     under_way = unit.backfills.started(backfill.id)
     pending = unit.backfills.pending(backfill.id, max(1, backfill.max_parallel - under_way))
     if not pending and not under_way:
         unit.backfills.finish(backfill.id, now)
         unit.after_commit(lambda: emit("backfill.finished", backfill_id=backfill.id, task_id=task.id))
-    if task.status == "paused" or under_way >= backfill.max_parallel:
+    if task.status == "paused" or task.grant_status in ("pending", "refused") or under_way >= backfill.max_parallel:
         return 0
     definition = unit.tasks.definition(backfill.definition_id) if pending else None
     made = [
@@ -230,8 +236,6 @@ def _seen(unit: BackfillUnit, backfill: Backfill, caller: Caller) -> None:
 
 
 def _planned(unit: BackfillUnit, task: Task, wish: BackfillRequest, dates: Sequence[datetime]) -> Plan:
-    if task.status == "canceled":
-        raise Conflict(t("A canceled task cannot be run"), task_id=task.id, status=task.status)
     left = chosen(dates, unit.backfills.past(task.id, wish.start, wish.end), wish.reprocess)
     return Plan(left, len(dates) - len(left))
 

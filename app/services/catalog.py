@@ -12,9 +12,11 @@ from app.services.approvals import ApprovalService
 from app.services.audit import AuditService
 from app.services.auth import AuthService
 from app.services.backfills import BackfillService
+from app.services.budgets import BudgetService
 from app.services.bulk import BulkService
 from app.services.events import EventService
 from app.services.extension_work import ExtensionWorkService
+from app.services.grants import GrantService
 from app.services.health import HealthService
 from app.services.holds import HoldService
 from app.services.hooks import HookService
@@ -50,6 +52,8 @@ class Services:
     bulk: BulkService
     approvals: ApprovalService
     approval_links: ApprovalLinkService
+    grants: GrantService
+    budgets: BudgetService
     backfills: BackfillService
     events: EventService
     tools: ToolService

@@ -7,14 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 from app.domain.clock import Clock
-from app.domain.errors import Conflict
 from app.domain.events import next_depth
 from app.domain.ids import new_id
 from app.domain.ports import RunQueue, UnitsOfWork
 from app.domain.runs import NewRun
-from app.domain.texts import t
 from app.services.ownership import may_change
-from app.services.run_requests import accepted_before, with_limits
+from app.services.run_requests import accepted_before, check_startable, with_limits
 from ordinaut import Caller
 
 
@@ -35,20 +33,20 @@ class ChildRuns:
         Raises:
             NotFound: there is no such task.
             Forbidden: it is another agent's.
-            Conflict: it is canceled.
+            Conflict: it is canceled, or its grant does not allow it.
             Unprocessable: a key of its limits cannot be filled in.
         """
         with self._units(read_only=True) as unit:
             task = may_change(unit.tasks.get(task_id), caller)
-        if task.status == "canceled":
-            raise Conflict(t("A canceled task cannot be run"), task_id=task_id, status=task.status)
+        now = self._clock.now()
+        check_startable(task, now)
         run_id = new_id()
         run = NewRun(
             id=run_id,
             task_id=task.id,
             definition_id=task.definition_id,
             trigger="child",
-            scheduled_for=self._clock.now(),
+            scheduled_for=now,
             priority=task.priority,
             max_attempts=task.max_retries + 1,
             params=params,

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from app.domain.execution import Claimed, Settlement
 from app.domain.pipelines.fan_out import PartEnd
 from app.domain.pipelines.model import Step
+from app.services.allowances import Allowances
 from ordinaut import Caller
 
 if TYPE_CHECKING:
     from app.services.run_execution import RunExecution
+
+T = TypeVar("T")
 
 
 class Desk(Protocol):
@@ -22,6 +25,13 @@ class Desk(Protocol):
 
     def turn(self, execution: RunExecution, step: Step) -> Settlement | None:
         """The run leaves the worker's hands here, since the step's tool is over one of its limits; mostly None."""
+
+    @property
+    def allowances(self) -> Allowances | None:
+        """What calls are held against; None where nobody needs a grant and nothing is counted."""
+
+    def insist(self, ask: Callable[[], T]) -> T:
+        """Ask until the database answers; raises Abandoned once the run may have passed on."""
 
     def began(self, execution: RunExecution, deadline: float) -> None:
         """A call starts that must have ended by `deadline` (monotonic)."""

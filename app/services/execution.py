@@ -27,6 +27,7 @@ from app.domain.ports import RunQueue, Tools
 from app.domain.runs import RunError
 from app.domain.texts import t
 from app.domain.tool_limits import Holder, Turns
+from app.services.allowances import Allowances
 from app.services.behalf import open_behalf
 from app.services.run_execution import RunExecution
 from app.services.run_lines import micros
@@ -75,6 +76,7 @@ class Executor:
             it never meets a commit half done.
         execution: The run being executed, and with it, while a call is under way, the call's deadline and start
             (`time.monotonic()`).
+        allowances: What calls are held against; None where nobody needs a grant and nothing is counted.
         waiting: Claimed and not begun.
         renewed_at: When the oldest lease in hand was last extended (`time.monotonic()`).
     """
@@ -91,10 +93,12 @@ class Executor:
         witness: Witness | None = None,
         behalf: Behalf | None = None,
         turns: Turns | None = None,
+        allowances: Allowances | None = None,
     ) -> None:
         self.owner = owner
         self.ledger = ledger
         self.pace = pace
+        self.allowances = allowances
         self.gate = threading.RLock()
         self.execution: RunExecution | None = None
         self.call_deadline: float | None = None
@@ -190,14 +194,14 @@ class Executor:
         plan = self._plan(run.definition_id)
         progress = self._inherited(run.part, plan) if run.part else Progress()
         if run.journal_length:
-            progress.replay(self._insist(lambda: self.ledger.journal(run.id)), plan.every)
+            progress.replay(self.insist(lambda: self.ledger.journal(run.id)), plan.every)
         return RunExecution.begin(run, plan, progress, desk=self, tools=self._tools)
 
     def _inherited(self, part: Mapping[str, Any], plan: Plan) -> Progress:
         """What a part knows from the runs above it, which wait for it and do not move."""
         progress, (loop, *_) = Progress(), part.get("loop", [""])
         for run_id in part["above"]:
-            records = self._insist(partial(self.ledger.journal, run_id))
+            records = self.insist(partial(self.ledger.journal, run_id))
             above = Progress.restored(records, plan.every)
             progress.outputs.update(above.outputs)
             wanted = above.items.keys() & {part["step"], loop}
@@ -207,7 +211,7 @@ class Executor:
     def _plan(self, definition_id: str) -> Plan:
         plan = self._plans.get(definition_id)
         if plan is None:
-            document = self._insist(lambda: self.ledger.definition(definition_id))
+            document = self.insist(lambda: self.ledger.definition(definition_id))
             if not document:
                 raise TaskGone(definition_id)
             self._plans[definition_id] = plan = Plan.of(document)
@@ -230,7 +234,7 @@ class Executor:
         run, progress = execution.run, execution.progress
         holder = Holder(id=run.id, fence=run.fence, again=progress.sent_away)
         progress.sent_away = False
-        away = self._insist(lambda: self._turns.take(step.uses, holder))
+        away = self.insist(lambda: self._turns.take(step.uses, holder))
         return None if away is None else sent_away(execution, step, away)
 
     def began(self, execution: RunExecution, deadline: float) -> None:
@@ -247,22 +251,22 @@ class Executor:
 
     def caller(self, agent_id: str) -> Caller:
         """The agent in whose name a run acts, with the scopes it holds now."""
-        return self._insist(lambda: self._behalf.caller(agent_id))
+        return self.insist(lambda: self._behalf.caller(agent_id))
 
     def secrets(self, names: Sequence[str]) -> Mapping[str, str]:
         """The values of secrets."""
-        return self._insist(lambda: self._behalf.secrets(names))
+        return self.insist(lambda: self._behalf.secrets(names))
 
     def parts(self, run_id: str, step_id: str, ids: Sequence[str] = ()) -> Sequence[PartEnd]:
         """The runs in which the work of a step went on."""
-        return [one for one in self._insist(lambda: self.ledger.parts(run_id, ids)) if one.part["step"] == step_id]
+        return [one for one in self.insist(lambda: self.ledger.parts(run_id, ids)) if one.part["step"] == step_id]
 
     def sibling_failed(self, run: Claimed) -> bool:
         """Whether another part of the same step has failed; asked anew once in a while."""
         now = time.monotonic()
         if self._siblings_of != run.id or now - self._siblings_at >= SIBLING_SECONDS:
             self._siblings_of, self._siblings_at = run.id, now
-            self._sibling_failed = self._insist(lambda: self.ledger.part_failed(run.parent_run_id or ""))
+            self._sibling_failed = self.insist(lambda: self.ledger.part_failed(run.parent_run_id or ""))
         return self._sibling_failed
 
     # Visits to the ledger.
@@ -272,7 +276,7 @@ class Executor:
             settle = tuple(self._settled)
             if not (settle or want or checkpoint):
                 return Exchange(frozenset(), frozenset(), ())
-            asked_at, answer = self._insist(lambda: self._exchanged(settle, checkpoint, want))
+            asked_at, answer = self.insist(lambda: self._exchanged(settle, checkpoint, want))
             self._settled.clear()
             if not self.held():
                 self.renewed_at = asked_at
@@ -314,7 +318,7 @@ class Executor:
             self._rang_at = now
             self._queue.ring()
 
-    def _insist(self, ask: Callable[[], T]) -> T:
+    def insist(self, ask: Callable[[], T]) -> T:
         """Ask until the database answers or our leases may have passed on."""
         pause = 0.05
         while True:

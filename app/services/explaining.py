@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from app.domain.clock import rfc3339
 from app.domain.errors import NotFound
+from app.domain.grants import grant_hold
 from app.domain.next_run import first_after, schedule_of
 from app.domain.ports import UnitOfWork
 from app.domain.schedules import Schedule
@@ -22,6 +23,7 @@ _SKIPS = {
     "skipped_overlap": t("It was skipped because an earlier run of the task had not ended"),
     "skipped_misfire": t("It was skipped because it could not be started in time"),
     "skipped_snooze": t("It was skipped because the task was snoozed"),
+    "skipped_grant": t("It was skipped because nobody had accepted what the task may do"),
     "deduped": t("It was not run because another one stands for it"),
     "dropped_limit": t("It was dropped because a limit was reached"),
 }
@@ -128,6 +130,8 @@ def _reasons(task: Task, moment: datetime, now: datetime) -> Iterator[tuple[bool
         yield moment >= task.ends_at, t("The task ended at {moment} (ends_at); nothing fires after.", moment=ends)
     changed = t("The schedule was set at {moment}; nothing before that moment fires.", moment=rfc3339(task.anchor_at))
     yield moment <= task.anchor_at and task.schedule_kind != "once", changed
+    hold = grant_hold(task.grant_status, task.granted_until, max(moment, now))
+    yield hold is not None and moment > now, joined("", [hold, "."])
     yield task.status == "canceled", t("The task is canceled; its schedule never fires again.")
     yield task.status == "paused", t("The task is paused; its schedule does not fire until it is resumed.")
     yield task.status == "completed" and moment > now, t("The task is completed; its schedule has ended.")

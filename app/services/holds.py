@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import Any
 
 from app.domain.access import owner_filter
 from app.domain.clock import Clock, rfc3339
 from app.domain.holds import Held, HoldUnits, Reason, Standing
 from app.domain.metrics import WORKERS
-from app.domain.pipelines.progress import SENT_AWAY
+from app.domain.pipelines.progress import BUDGET, SENT_AWAY
 from app.domain.runs import Run
 from app.domain.texts import Text, t, tn
 from app.services.gauges import combined
 from ordinaut import Caller
 
-_RETRIES = ("step_retry", "run_retry")
+_REASONS: dict[Any, Reason] = {SENT_AWAY: "tool_limit", BUDGET: "budget", "step_retry": "retry", "run_retry": "retry"}
 _UNTIL: dict[Reason, Text] = {
     "not_due": t("It is to start at {moment}"),
     "retry": t("Its last try failed; the next one begins at {moment}"),
+    "budget": t("A budget is used up; the next one begins at {moment}"),
     "tool_limit": t("A tool that it calls is at its limit; it looks again at {moment}"),
 }
 
@@ -61,7 +63,7 @@ class HoldService:
 
 def _later(moment: datetime, last: str | None) -> Held:
     """It stands in no line yet; what sent it back to the queue is known where it has begun."""
-    reason: Reason = "tool_limit" if last == SENT_AWAY else "retry" if last in _RETRIES else "not_due"
+    reason = _REASONS.get(last, "not_due")
     return Held(reason=reason, message=_UNTIL[reason].fill(moment=rfc3339(moment)), until=moment)
 
 

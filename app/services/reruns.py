@@ -22,7 +22,7 @@ from app.services.audit_trail import Difference, entry
 from app.services.lifecycle import Herald, Telling
 from app.services.ownership import run_changed
 from app.services.run_ends import cancel_run
-from app.services.run_requests import with_limits
+from app.services.run_requests import check_startable, with_limits
 from ordinaut import Caller
 
 
@@ -110,7 +110,7 @@ class RerunService:
             if mark.status in ("retry", "failed"):
                 message = t("No worker was lost in step {step}: nobody asks about it", step=mark.step_id)
                 raise Conflict(message, run_id=run.id, status=run.status)
-            task = check_repeatable(unit, run, FAILED)
+            task = check_repeatable(unit, run, FAILED, asked.at)
             definition, plan = Definitions().get(unit, run.definition_id)
             lines = marked(unit.runs.journal(run.id), plan.steps, mark, rfc3339(asked.at))
             made = _queued(unit, with_limits(repeated(run, definition, asked), task), lines, asked.at)
@@ -172,7 +172,7 @@ def rerun(unit: UnitOfWork, run: Run, wish: RerunRequest, asked: Asked, definiti
     Raises:
         Conflict, InvalidInput, Unprocessable: see `RerunService.rerun`.
     """
-    task = check_repeatable(unit, run, wish.start)
+    task = check_repeatable(unit, run, wish.start, asked.at)
     origin = f"rerun:{run.id}:{wish.key}" if wish.key else None
     earlier = unit.runs.by_origin(origin) if origin else None
     if earlier is not None:
@@ -187,7 +187,7 @@ def rerun(unit: UnitOfWork, run: Run, wish: RerunRequest, asked: Asked, definiti
     return _queued(unit, again, lines, asked.at), False
 
 
-def check_repeatable(unit: UnitOfWork, run: Run, start: str) -> Task:
+def check_repeatable(unit: UnitOfWork, run: Run, start: str, now: datetime) -> Task:
     """The run's task, held until the unit ends, so that two who ask under one key take turns.
 
     Raises:
@@ -201,8 +201,7 @@ def check_repeatable(unit: UnitOfWork, run: Run, start: str) -> Task:
         raise Conflict(t("The run has not ended: it is {status}", status=run.status), **details)
     if start == FAILED and run.status == "succeeded":
         raise Conflict(t("The run has succeeded: no step of it is left to be done"), **details)
-    if task.status == "canceled":
-        raise Conflict(t("A canceled task cannot be run"), task_id=task.id, status=task.status)
+    check_startable(task, now)
     return task
 
 

@@ -22,6 +22,7 @@ from app.domain.pipelines.model import SECRETS, OnUnknown, Step
 from app.domain.pipelines.outcome import (
     Failed,
     GoOn,
+    Succeeded,
     Tries,
     TryRunAgain,
     TryStepAgain,
@@ -39,6 +40,7 @@ from app.domain.veil import Veil
 from app.domain.waits import AnswerWait, Errand, Parking, StepCall, Wait, told
 from app.services.desk import Desk
 from app.services.fan_out import branched, each, gathered, through
+from app.services.permitting import beyond_grant, over_budget, spent
 from app.services.run_lines import RunLines
 from app.services.steps import (
     LogLines,
@@ -200,7 +202,7 @@ class RunExecution:
         """The step's arguments, with the secrets that it names and its agent may use; or Failed."""
         if not step.secrets:
             return render(step, self.scope, self.tools)
-        lent = lend(step, self._caller(), self.desk.secrets, self.tools)
+        lent = lend(step, self.caller(), self.desk.secrets, self.tools)
         if isinstance(lent, Failed):
             return lent
         self.lines.veil = veil = self.lines.veil or Veil()
@@ -208,7 +210,7 @@ class RunExecution:
         arguments = render(step, {**self.scope, SECRETS: lent}, self.tools)
         return veil.failed(arguments) if isinstance(arguments, Failed) else arguments
 
-    def _caller(self) -> Caller:
+    def caller(self) -> Caller:
         """In whose name the run acts, with the scopes they hold now, as far as the pipeline's author held them."""
         return limited(self.desk.caller(self.plan.caller), self.plan.scopes)
 
@@ -218,20 +220,19 @@ class RunExecution:
             tool = self.tools.get(step.uses)
         except NotFound as error:
             return self.failed(step, unknown_tool(error, step))
-        if (refused := not_allowed(tool, self._caller(), step)) is not None:
-            return self.failed(step, refused)
-        if key_of(step, self.lines.item) in self.progress.unknown:
-            verdict = decide(step, tool, alone=self.run.part is None)
-            if verdict != "retry":
-                return self._unsure(step, arguments, verdict)
+        if not isinstance(settled := self._kept_from(tool, step, arguments), Pending):
+            return settled
         follows = back is not None and back.follows
         if follows and self.desk.stopping:
             return self.settle_handed_back()
         given: dict[str, Any] = {"input": arguments} if tool.pure else {}
-        quiet = tool.pure or follows
-        settled = self.desk.turn(self, step) or (None if quiet else self._before_effect(step, arguments))
-        if settled is not None:
+        if (turned := self.desk.turn(self, step)) is not None:
+            return turned
+        if not follows and not isinstance(settled := over_budget(self, tool, step), Pending):
             return settled
+        quiet = tool.pure or follows
+        if not quiet and (stopped := self._before_effect(step, arguments)) is not None:
+            return stopped
         return self._concluded(step, arguments, self._invoke(tool, step, arguments, back), given)
 
     def _unsure(self, step: Step, arguments: Mapping[str, Any], verdict: OnUnknown) -> Settlement | None:
@@ -257,6 +258,16 @@ class RunExecution:
                 return self.parked(step, outcome.wait, errand=outcome.errand, input=arguments, **outcome.kept)
             case _:
                 return self.succeeded(step, outcome, **given)
+
+    def _kept_from(self, tool: Tool, step: Step, arguments: Mapping[str, Any]) -> Settlement | Pending | None:
+        """What becomes of a step whose call may not be made; Pending where it may."""
+        if (refused := not_allowed(tool, self.caller(), step)) is not None:
+            return self.failed(step, refused)
+        if key_of(step, self.lines.item) in self.progress.unknown:
+            verdict = decide(step, tool, alone=self.run.part is None)
+            if verdict != "retry":
+                return self._unsure(step, arguments, verdict)
+        return beyond_grant(self, tool, step, arguments)
 
     def _before_effect(self, step: Step, arguments: Mapping[str, Any]) -> Settlement | None:
         """Commit that the call begins, unless the run stops here."""
@@ -290,7 +301,7 @@ class RunExecution:
             arguments=arguments,
             idempotency_key=self.job.key(step, self.lines.item),
             deadline=deadline,
-            caller=self._caller(),
+            caller=self.caller(),
             log=LogLines(self.lines.add).bound(step.id, self.lines.place),
             should_stop=self._should_stop,
             may_wait=not step.secrets,
@@ -302,6 +313,8 @@ class RunExecution:
                 outcome = call(tool, request, step, self.lines.veil)
         finally:
             self.desk.ended(self)
+        if isinstance(outcome, Succeeded):
+            spent(self, tool, step, outcome.output)
         self.fresh = not tool.pure
         self.urgent = self.urgent or self.fresh
         return outcome if isinstance(outcome, Waits) else self.lines.encoded(outcome, step, tool)

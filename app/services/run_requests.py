@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from app.domain.errors import NotFound, Unprocessable
+from app.domain.errors import Conflict, NotFound, Unprocessable
 from app.domain.events import next_depth
+from app.domain.grants import check_not_held
 from app.domain.ids import new_id
 from app.domain.ports import UnitOfWork
 from app.domain.run_limits import Unfilled, limited
@@ -46,6 +47,17 @@ def by_hand(task: Task, wish: RunRequest, origin: str | None, request_id: str, n
         depth=next_depth(task.depth),
     )
     return with_limits(run, task)
+
+
+def check_startable(task: Task, now: datetime) -> None:
+    """Refuse to start a run of a task that may have none.
+
+    Raises:
+        Conflict: it is canceled, or its grant does not allow it.
+    """
+    if task.status == "canceled":
+        raise Conflict(t("A canceled task cannot be run"), task_id=task.id, status=task.status)
+    check_not_held(task.id, task.grant_status, task.granted_until, now)
 
 
 def with_limits(run: NewRun, task: Task) -> NewRun:

@@ -9,6 +9,8 @@ from typing import Any
 
 import orjson
 
+from app.domain.budgets import Exhausted
+from app.domain.clock import rfc3339
 from app.domain.conditions import Condition
 from app.domain.errors import LoopDetected, NotFound, Unprocessable
 from app.domain.pipelines.model import ITEMS_LIMIT, Step
@@ -18,7 +20,7 @@ from app.domain.ports import Tools
 from app.domain.runs import RunError
 from app.domain.scopes import SCOPES, USE_SECRETS
 from app.domain.templates import Template, TemplateError
-from app.domain.texts import t
+from app.domain.texts import Text, t
 from app.domain.veil import Veil
 from app.domain.waits import Parked
 from app.telemetry import emit
@@ -115,6 +117,20 @@ def not_lent(step: Step) -> Failed:
     """Why a step gets no secrets: its tool writes down what it is given."""
     message = t("Secrets are not lent to {tool}: others may read what it is given", tool=step.uses)
     return Failed(RunError(type="forbidden", message=message, step_id=step.id), False)
+
+
+def outside_grant(step: Step, reason: Text) -> Failed:
+    """Why a step does nothing: its task may not do that."""
+    details = {"tool": step.uses}
+    error = RunError(type="outside_grant", message=reason, step_id=step.id, details=details)
+    return Failed(error, False)
+
+
+def budget_exhausted(step: Step, spent: Exhausted) -> Failed:
+    """Why a step does nothing: a budget is used up."""
+    details = {"budget": spent.budget.name, "ends_at": rfc3339(spent.ends_at)}
+    error = RunError(type="budget_exhausted", message=spent.message, step_id=step.id, details=details)
+    return Failed(error, False)
 
 
 def listed(step: Step, foreach: Template, scope: Mapping[str, Any]) -> list[Any] | Failed:

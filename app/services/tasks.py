@@ -11,9 +11,10 @@ from typing import Any
 from app.domain.access import limit_of
 from app.domain.approvals import Forms
 from app.domain.clock import Clock, rfc3339
-from app.domain.errors import Conflict, InvalidInput, NotFound, PreconditionFailed, Problem
+from app.domain.errors import InvalidInput, NotFound, PreconditionFailed, Problem
 from app.domain.events import next_depth
 from app.domain.expectations import watched_since
+from app.domain.grants import NO_GRANTS, GrantPolicy
 from app.domain.ids import new_id
 from app.domain.json_size import json_problem
 from app.domain.paging import Page
@@ -25,10 +26,11 @@ from app.domain.texts import joined, t
 from app.services import task_states
 from app.services.audit_trail import SYSTEM, Difference, entry, task_entry
 from app.services.explaining import Explanation, explained
+from app.services.granting import TOLD, Grantor, requested
 from app.services.lifecycle import Herald, Telling, check_may_hear, task_facts
 from app.services.ownership import check_owner_named, may_change, may_see, visible
 from app.services.run_requests import RunRequest as RunRequest
-from app.services.run_requests import accepted_before, by_hand, same_wish
+from app.services.run_requests import accepted_before, by_hand, check_startable, same_wish
 from app.services.schedules import upcoming
 from app.services.task_drafts import STATEFUL, Draft, TaskDrafts, defaults
 from app.services.task_states import Change, Nap
@@ -64,7 +66,9 @@ class TaskService:
         clock: Clock,
         forms: Forms,
         herald: Herald | None = None,
+        grants: GrantPolicy = NO_GRANTS,
     ) -> None:
+        self._grantor = Grantor(tools=tools, policy=grants)
         self._herald = herald or Herald.silent(clock, queue)
         self._units = units
         self._queue = queue
@@ -86,8 +90,8 @@ class TaskService:
         """
         draft = self._new(fields, caller, found)
         with self._units() as unit:
-            telling = self._herald.opened(unit, "task.created")
-            return _added(unit, draft.task, telling, caller)
+            telling = self._herald.opened(unit, "task.created", *TOLD)
+            return self._added(unit, draft.task, telling, caller)
 
     def create_by_tool(self, fields: Mapping[str, Any], *, caller: Caller, idempotency_key: str) -> Mapping[str, Any]:
         """Store the task that a step of a pipeline asks for, once for each key.
@@ -100,13 +104,13 @@ class TaskService:
         """
         task_id = id_for(idempotency_key)
         with self._units() as unit:
-            telling = self._herald.opened(unit, "task.created")
+            telling = self._herald.opened(unit, "task.created", *TOLD)
             try:
                 task = unit.tasks.get(task_id)
             except NotFound:
                 given, found = task_fields(fields)
                 draft = self._new(given, caller, found, task_id=task_id)
-                task = _added(unit, draft.task, telling, caller)
+                task = self._added(unit, draft.task, telling, caller)
         next_run = None if task.next_run_at is None else rfc3339(task.next_run_at)
         return {"id": task.id, "title": task.title, "status": task.status, "next_run": next_run}
 
@@ -176,12 +180,15 @@ class TaskService:
             NotFound, Forbidden, PreconditionFailed, Conflict; InvalidInput with every problem there is.
         """
         with self._units() as unit:
-            telling = self._herald.opened(unit, "task.updated")
+            telling = self._herald.opened(unit, "task.updated", *TOLD)
             current = _held(unit, task_id, if_match, caller)
             check_owner_named(fields, caller, current.created_by)
             draft = self._drafts.changed(current, fields, now=self._clock.now(), found=found)
             check_may_hear(draft.task, caller)
-            return _told(unit, telling, "task.updated", (current, _stored(unit, current, draft.task, caller)), caller)
+            granted, grant = self._grantor.asked(unit, current, draft.task, caller)
+            changed = _told(unit, telling, "task.updated", (current, _stored(unit, current, granted, caller)), caller)
+            requested(unit, grant, telling)
+            return changed
 
     def delete(self, task_id: str, *, caller: Caller, if_match: Versions = None) -> None:
         """Remove the task with its runs and occurrences; NotFound, Forbidden, PreconditionFailed."""
@@ -239,14 +246,13 @@ class TaskService:
             raise InvalidInput.at("/params", joined(" ", ["'params'", issue]))
         with self._units() as unit:
             task = _held(unit, task_id, None, caller)
-            if task.status == "canceled":
-                raise Conflict(t("A canceled task cannot be run"), task_id=task_id, status=task.status)
-            self._check_params(task, wish.params or {})
             origin = f"manual:{task_id}:{wish.key}" if wish.key else None
             earlier = unit.runs.by_origin(origin) if origin else None
             if earlier is not None:
                 return same_wish(earlier, wish), True
             now = self._clock.now()
+            check_startable(task, now)
+            self._check_params(task, wish.params or {})
             new = by_hand(task, wish, origin, request_id, now)
             if (before := accepted_before(unit, new, now)) is not None:
                 return before, True
@@ -273,6 +279,18 @@ class TaskService:
         with self._units(read_only=True) as unit:
             task = may_see(unit.tasks.get(task_id), caller)
             return explained(unit, task, at, self._clock.now())
+
+    def _added(self, unit: UnitOfWork, new: Task, telling: Telling, caller: Caller) -> Task:
+        watched = replace(new, watched_since=watched_since(None, new, new.created_at))
+        granted, grant = self._grantor.asked(unit, None, watched, caller)
+        task, definition = _defined(granted, limit_of(caller))
+        unit.tasks.add(task)
+        unit.tasks.add_definition(definition)
+        _triggers_changed(unit, task)
+        telling.tell("task.created", task_facts(task))
+        unit.audit.add(task_entry(task.created_at, caller, "task.created", before=None, after=task))
+        requested(unit, grant, telling)
+        return task
 
     def _new(
         self, fields: Mapping[str, Any], caller: Caller, found: Sequence[Problem], *, task_id: str | None = None
@@ -318,17 +336,6 @@ class TaskService:
         if not same:
             return []
         return [Problem("/title", t("A task with this title exists already"), t("See task {id}", id=same[0].id))]
-
-
-def _added(unit: UnitOfWork, new: Task, telling: Telling, caller: Caller) -> Task:
-    watched = replace(new, watched_since=watched_since(None, new, new.created_at))
-    task, definition = _defined(watched, limit_of(caller))
-    unit.tasks.add(task)
-    unit.tasks.add_definition(definition)
-    _triggers_changed(unit, task)
-    telling.tell("task.created", task_facts(task))
-    unit.audit.add(task_entry(task.created_at, caller, "task.created", before=None, after=task))
-    return task
 
 
 def _triggers_changed(unit: UnitOfWork, *tasks: Task) -> None:

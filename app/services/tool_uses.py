@@ -100,16 +100,16 @@ class ToolRuns:
     ) -> None:
         self.incidents = incidents
         self.holds = holds
-        self._runs = runs
-        self._reruns = reruns
+        self.runs = runs
+        self.reruns = reruns
 
     def get(self, run_id: str, *, caller: Caller) -> tuple[Run, Sequence[StepView]]:
         """The run with its steps, or NotFound."""
-        return self._runs.get(run_id, caller=caller)
+        return self.runs.get(run_id, caller=caller)
 
     def page(self, where: RunFilter, *, caller: Caller, limit: int, offset: int) -> Page[Run]:
         """Newest first."""
-        return self._runs.page(where, caller=caller, limit=limit, offset=offset)
+        return self.runs.page(where, caller=caller, limit=limit, offset=offset)
 
     def held(self, runs: Sequence[Run], *, caller: Caller) -> Mapping[str, Held]:
         """What holds those of the runs back that stand in the queue, by their ids."""
@@ -117,19 +117,19 @@ class ToolRuns:
 
     def latest(self, task_id: str, *, caller: Caller) -> Run:
         """The task's newest run; NotFound when it never ran."""
-        return self._runs.latest(task_id, caller=caller)
+        return self.runs.latest(task_id, caller=caller)
 
     def logs(self, run_id: str, *, caller: Caller, limit: int, offset: int) -> Page[Record]:
         """Log lines, oldest first, or NotFound."""
-        return self._runs.logs(run_id, caller=caller, limit=limit, offset=offset)
+        return self.runs.logs(run_id, caller=caller, limit=limit, offset=offset)
 
     def wait(self, run_id: str, *, caller: Caller, timeout: float) -> Waited:
         """The run once it has ended, or as it stands when the time is up; NotFound."""
-        return self._runs.wait(run_id, caller=caller, timeout=timeout)
+        return self.runs.wait(run_id, caller=caller, timeout=timeout)
 
     def cancel(self, run_id: str, *, caller: Caller) -> Cancelled:
         """Stop a run; NotFound, Conflict when it has ended."""
-        return self._runs.cancel(run_id, caller=caller)
+        return self.runs.cancel(run_id, caller=caller)
 
     def retry(self, run_id: str, *, caller: Caller, start: str | None, definition: DefinitionChoice, key: str) -> Run:
         """A new run that repeats one that has ended, from a step on.
@@ -141,7 +141,7 @@ class ToolRuns:
             NotFound, Forbidden, Conflict, InvalidInput.
         """
         if start is None:
-            succeeded = self._runs.get(run_id, caller=caller)[0].status == "succeeded"
+            succeeded = self.runs.get(run_id, caller=caller)[0].status == "succeeded"
             start = START if succeeded else FAILED
         wish = RerunRequest(start=start, definition=definition, key=key)
-        return self._reruns.rerun(run_id, wish, caller=caller, request_id="")[0]
+        return self.reruns.rerun(run_id, wish, caller=caller, request_id="")[0]

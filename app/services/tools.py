@@ -14,7 +14,8 @@ from typing import Any
 
 import orjson
 
-from app.domain.errors import Forbidden, InvalidInput, Problem, Unavailable, Unprocessable
+from app.domain.budgets import Spender
+from app.domain.errors import Forbidden, InvalidInput, Problem, RateLimited, Unavailable, Unprocessable
 from app.domain.ids import new_id
 from app.domain.json_size import json_problem
 from app.domain.pipelines.json_schema import pipeline_schema
@@ -23,6 +24,7 @@ from app.domain.ports import Tools
 from app.domain.texts import joined, t
 from app.domain.tool_limits import Holder, Turns
 from app.domain.waits import Parked
+from app.services.spending import Spending
 from app.services.tool_turns import NoLimits, refusal
 from ordinaut import Caller, Tool, ToolCall, ToolFailed
 
@@ -49,9 +51,10 @@ class Invocation:
 class ToolService:
     """The use cases of tools."""
 
-    def __init__(self, *, tools: Tools, turns: Turns | None = None) -> None:
+    def __init__(self, *, tools: Tools, turns: Turns | None = None, spending: Spending | None = None) -> None:
         self._tools = tools
         self._turns = turns or NoLimits()
+        self._spending = spending
         self._slots = threading.BoundedSemaphore(MAX_CALLS)
         self._schema: tuple[tuple[str, ...], bytes] | None = None
 
@@ -82,7 +85,7 @@ class ToolService:
             Forbidden: the caller does not hold the tool's scope.
             InvalidInput: the arguments do not fit its schema; pointers begin with `/arguments`.
             Unprocessable: the tool failed or was too slow; `details` are `{type, retryable, details}`.
-            RateLimited: the tool is over one of its limits.
+            RateLimited: the tool is over one of its limits, or a budget is used up.
             Unavailable: too many direct calls are under way.
         """
         tool = self._tools.get(name)
@@ -96,6 +99,8 @@ class ToolService:
         call = call if key is None else replace(call, idempotency_key=key)
         left = self._entered(tool, call, timeout)
         output = _answer(_started(tool, call, left), timeout)
+        if self._spending is not None and not tool.pure:
+            self._spending.end(Spender(agent_id=caller.agent_id, tool=name), output)
         elapsed = round((time.monotonic() - began) * 1000)
         return Invocation(tool=name, output=output, elapsed_ms=elapsed, logs=tuple(logs[:MAX_LOGS]))
 
@@ -108,6 +113,7 @@ class ToolService:
             away = self._turns.take(tool.name, Holder(id=key, seconds=timeout + GRACE_SECONDS))
             if away is not None:
                 raise refusal(tool.name, away)
+            self._spend(tool, call)
         except BaseException:
             self._slots.release()
             raise
@@ -117,6 +123,14 @@ class ToolService:
             self._turns.leave(tool.name, key)
 
         return left
+
+    def _spend(self, tool: Tool, call: ToolCall) -> None:
+        if self._spending is None or tool.pure:
+            return
+        spent = self._spending.begin(Spender(agent_id=call.caller.agent_id, tool=tool.name))
+        if spent is not None:
+            self._turns.leave(tool.name, call.idempotency_key)
+            raise RateLimited(spent.message, budget=spent.budget.name, retry_after_seconds=round(spent.seconds))
 
     def validate_pipeline(self, pipeline: Any, params: Mapping[str, Any] | None) -> Report:
         """Every problem of a pipeline, at `/pipeline…`. Without params, references to them pass."""

@@ -110,7 +110,8 @@ class SqlBackfillStore:
         waits = exists().where(mine, dates.c.status == "pending")
         ended = exists(select(literal(1)).select_from(_with_runs).where(started, or_(_ended, runs.c.id.is_(None))))
         busy = select(func.count()).select_from(dates).where(started).correlate(backfills).scalar_subquery()
-        goes_on = and_(backfills.c.status == "active", tasks.c.status != "paused", waits)
+        granted = or_(tasks.c.grant_status.is_(None), tasks.c.grant_status == "accepted")
+        goes_on = and_(backfills.c.status == "active", tasks.c.status != "paused", granted, waits)
         query = (
             select(backfills.c.id, backfills.c.task_id)
             .join(tasks, tasks.c.id == backfills.c.task_id)

@@ -45,7 +45,7 @@ _EVENT = "position, topic, data, source, depth"
 _TASK = (
     "id, title, definition_id, schedule_kind, schedule_expr, priority, max_retries, overlap, starts_at, ends_at,"
     " snoozed_until, snooze_reason, max_runs, fired_count, concurrency_key, concurrency_limit, depth,"
-    " dedupe_key, dedupe_window_seconds, debounce_seconds, debounce_max_wait_seconds"
+    " dedupe_key, dedupe_window_seconds, debounce_seconds, debounce_max_wait_seconds, grant_status, granted_until"
 )
 # Few tasks have a template to be filled in from their params.
 _PARAMS = "CASE WHEN concurrency_key IS NOT NULL OR dedupe_key IS NOT NULL THEN payload END"
@@ -295,6 +295,6 @@ def _task(row: Sequence[Any]) -> TriggeredTask:
     names = [name.strip() for name in _TASK.split(",")]
     values = dict(zip(names, row[:-1], strict=True))
     values["payload"] = {} if row[-1] is None else orjson.loads(row[-1])
-    for name in ("starts_at", "ends_at", "snoozed_until"):
+    for name in ("starts_at", "ends_at", "snoozed_until", "granted_until"):
         values[name] = None if values[name] is None else from_micros(values[name])
     return TriggeredTask(**values)

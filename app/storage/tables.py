@@ -100,6 +100,8 @@ tasks = Table(
     Column("params_schema", Document),
     # What no longer fits the tools of a server; NULL where all does.
     Column("drift", Document),
+    Column("grant_status", String(16)),
+    Column("granted_until", Instant),
     partial("ix_tasks_due", "next_due_at", where=text("next_due_at IS NOT NULL")),
     partial("ix_tasks_triggers", "schedule_kind", "id", where=TRIGGERS),
     partial("ix_tasks_watched", "id", where=WATCHED),

@@ -16,6 +16,7 @@ from app.storage.approval_links import SqlApprovalLinkStore
 from app.storage.approvals import SqlApprovalStore
 from app.storage.audit import SqlAuditStore
 from app.storage.backfills import SqlBackfillStore
+from app.storage.budgets import SqlBudgetStore
 from app.storage.debounce import SqlDebounceStore
 from app.storage.dedupe import SqlDedupeStore
 from app.storage.engines import committing, translated
@@ -23,6 +24,7 @@ from app.storage.events import SqlEventStore
 from app.storage.extension_loads import SqlLoadStore
 from app.storage.extension_work import SqlExtensionWorkStore
 from app.storage.gates import Gates
+from app.storage.grants import SqlGrantStore
 from app.storage.hooks import SqlHookStore, SqlSigningSecretStore
 from app.storage.idempotency import SqlKeyStore
 from app.storage.incidents import SqlIncidentStore
@@ -96,6 +98,16 @@ class SqlUnitOfWork:
     def secrets(self) -> SqlSecretStore:
         """Secrets as they are encrypted."""
         return SqlSecretStore(self._connection)
+
+    @property
+    def budgets(self) -> SqlBudgetStore:
+        """How much may be used, and has been."""
+        return SqlBudgetStore(ConnectionStatements(self._connection))
+
+    @property
+    def grants(self) -> SqlGrantStore:
+        """What tasks may do."""
+        return SqlGrantStore(self._connection)
 
     @property
     def backfills(self) -> SqlBackfillStore:

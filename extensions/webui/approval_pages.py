@@ -21,9 +21,11 @@ def add_approval_pages(pages: Blueprint, shell: Shell) -> None:
         pending = api.get("/approvals", status="pending", limit=100)
         if not pending.ok:
             return shell.refused(pending, place="approvals")
+        grants = api.get("/grants", status="pending", limit=100).data.get("items", [])
         ended = api.get("/approvals", limit=20)
         decided = [one for one in ended.data["items"] if one["status"] != "pending"]
-        return shell.page("webui/approvals.html", place="approvals", pending=pending.data["items"], decided=decided)
+        shown = {"pending": pending.data["items"], "grants": grants, "decided": decided}
+        return shell.page("webui/approvals.html", place="approvals", **shown)
 
     @pages.get("/approvals/<approval_id>")
     def approval(approval_id: str) -> Response:

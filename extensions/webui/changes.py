@@ -11,7 +11,7 @@ from ordinaut import Event, RequestRefused
 
 from .shell import Shell
 
-TOPICS = ("task.*", "run.*", "step.*", "approval.*", "**")
+TOPICS = ("task.*", "run.*", "step.*", "approval.*", "grant.*", "**")
 GLANCE_SECONDS = 2.0
 """How often a silent stream looks whether its client is still there."""
 _IDS = ("task_id", "run_id", "approval_id")

@@ -29,12 +29,13 @@ class Needs:
     """What somebody should look at.
 
     Attributes:
-        approvals, incidents: How many are open; None where the reader may not see them.
+        approvals, grants, incidents: How many are open; None where the reader may not see them.
         failed: The last runs of the window that failed, and whose task has not succeeded since; newest first.
         unwell: Names of the platform's own checks that fail.
     """
 
     approvals: int | None
+    grants: int | None
     incidents: int | None
     failed: Sequence[Mapping[str, Any]]
     unwell: Sequence[str]
@@ -42,7 +43,7 @@ class Needs:
     @property
     def nothing(self) -> bool:
         """Whether all is well."""
-        return not (self.approvals or self.incidents or self.failed or self.unwell)
+        return not (self.approvals or self.grants or self.incidents or self.failed or self.unwell)
 
 
 def add_overview(pages: Blueprint, shell: Shell) -> None:
@@ -97,6 +98,7 @@ def _needs(context: ExtensionContext, window: Window) -> Needs:
     health = context.api.get("/health").data
     return Needs(
         approvals=_total(context, "/approvals", status="pending"),
+        grants=_total(context, "/grants", status="pending"),
         incidents=_total(context, "/incidents", open="true"),
         failed=unmended(window.runs)[:FAILED],
         unwell=[name for name, check in health.get("checks", {}).items() if check["status"] != "healthy"],

@@ -67,6 +67,8 @@ SAID: Mapping[str, str] = {
     "saved": "The task is saved.",
     "deleted": "The task is deleted.",
     "decided": "Your decision stands; the run goes on.",
+    "granted": "The task may do that from now on.",
+    "refused": "The task may not do that.",
     "published": "The event is published.",
     "revoked": "The key counts no more.",
     "disabled": "It is switched off.",

@@ -20,6 +20,7 @@ OUTCOMES: Mapping[str, str] = {
     "skipped_overlap": "Overlap",
     "skipped_misfire": "Missed",
     "skipped_snooze": "At rest",
+    "skipped_grant": "Not granted",
     "dropped_limit": "Over its limit",
     "deduped": "A repetition",
 }

@@ -16,6 +16,7 @@ from .extension_pages import add_extension_pages
 from .filters import add_filters
 from .find_page import add_find_page
 from .form_pages import add_form_pages
+from .grant_pages import add_grant_pages
 from .overview import add_overview
 from .plain_pages import add_plain_pages
 from .run_list_pages import add_run_list_pages
@@ -34,7 +35,7 @@ PAGES = (
     *(add_overview, add_run_list_pages, add_run_pages, add_form_pages, add_task_pages, add_approval_pages),
     *(add_plain_pages, add_tool_pages, add_access_pages, add_webhook_pages, add_changes, add_sessions),
     *(add_setting_pages, add_find_page, add_editor_api, add_task_more_pages),
-    *(add_extension_pages, add_secret_pages, add_filters),
+    *(add_extension_pages, add_secret_pages, add_filters, add_grant_pages),
 )
 
 

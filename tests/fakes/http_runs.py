@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -178,9 +178,13 @@ class _Unit:
 class NoStandings:
     """Lines in which nobody stands."""
 
-    def of(self, run_id: str) -> Standing | None:
+    def of(self, run_ids: Collection[str]) -> Mapping[str, Standing]:
         """See StandingStore."""
-        return None
+        return {}
+
+    def sent_back(self, run_ids: Collection[str]) -> Mapping[str, str]:
+        """See StandingStore."""
+        return {}
 
 
 class ScriptedHub:

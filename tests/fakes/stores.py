@@ -13,6 +13,7 @@ from typing import Any, TypeVar, cast
 from app.domain.clock import from_micros
 from app.domain.errors import NotFound, PreconditionFailed
 from app.domain.execution import Line
+from app.domain.grants import Grant
 from app.domain.idempotency import KeyRow
 from app.domain.paging import Page
 from app.domain.runs import ACTIVE, ENDED, NewRun, Record, Run, RunFilter, RunStats
@@ -20,6 +21,7 @@ from app.domain.tasks import Definition, OccurrenceRecord, Task, TaskFilter
 from app.domain.waits import OpenWait
 from tests.fakes.access import AccessRows, AccessUnit
 from tests.fakes.events import EventRows, MemoryEventStore
+from tests.fakes.grants import MemoryGrantStore
 from tests.fakes.keys import MemoryKeyStore
 from tests.fakes.limits import LimitRows, MemoryDebounceStore, MemoryDedupeStore
 from tests.fakes.waits import MemoryWaitStore
@@ -42,6 +44,7 @@ class Rows:
     access: AccessRows = field(default_factory=AccessRows)
     limits: LimitRows = field(default_factory=LimitRows)
     keys: dict[tuple[str, str], KeyRow] = field(default_factory=dict)
+    grants: dict[str, Grant] = field(default_factory=dict)
 
     def copied(self) -> Rows:
         """The same rows in containers of their own."""
@@ -58,6 +61,7 @@ class Rows:
             access=self.access.copied(),
             limits=self.limits.copied(),
             keys=dict(self.keys),
+            grants=dict(self.grants),
         )
 
 
@@ -354,6 +358,7 @@ class MemoryUnitOfWork(AccessUnit):
         self.dedupe = MemoryDedupeStore(rows.limits)
         self.debounces = MemoryDebounceStore(rows.limits)
         self.keys = MemoryKeyStore(rows.keys)
+        self.grants = MemoryGrantStore(rows.grants, rows.tasks)
         self.actions: list[Callable[[], None]] = []
 
     def after_commit(self, action: Callable[[], None]) -> None:

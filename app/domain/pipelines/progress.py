@@ -14,6 +14,9 @@ from app.domain.waits import GoingOn, Resolution
 SENT_AWAY = "tool_limit"
 """Why a run was queued again: a tool is over one of its limits."""
 
+BUDGET = "budget"
+"""The same: a budget is used up until its next window."""
+
 
 class Progress:
     """Outputs so far and what each step has cost.
@@ -34,6 +37,8 @@ class Progress:
         again: Steps that have waited and are not done: their tools are called again.
         unknown: Calls that began and whose end the journal does not know.
         asked: Calls about which somebody was asked, with who answered and why.
+        beyond: What calls come to that go beyond the task's grant, while somebody is asked about them.
+        permitted: The same once somebody has approved.
         sent_away: Whether the run comes back from waiting for its turn at a tool.
         last_output: Output of the last step that was not skipped: the run's own output in the end.
     """
@@ -43,6 +48,7 @@ class Progress:
         "asked",
         "attempts",
         "began",
+        "beyond",
         "done",
         "failures",
         "items",
@@ -50,6 +56,7 @@ class Progress:
         "last_output",
         "outputs",
         "parts",
+        "permitted",
         "results",
         "resumed",
         "sent_away",
@@ -70,6 +77,8 @@ class Progress:
         self.again: dict[str, Again] = {}
         self.unknown: set[str] = set()
         self.asked: dict[str, Mapping[str, str]] = {}
+        self.beyond: dict[str, Any] = {}
+        self.permitted: dict[str, Any] = {}
         self.sent_away = False
         self.last_output: Any = None
 
@@ -126,8 +135,14 @@ class Progress:
         self._over(key)
         if "again" in body:
             self.again[key] = Again(body["input"], body["again"], body["follows"])
+        if "beyond" in body:
+            self.beyond[key] = body["beyond"]
 
     def _resume(self, step: Step, key: str, resolution: Resolution) -> None:
+        beyond = self.beyond.pop(key, None)
+        if beyond is not None and resolution.error is None:
+            self.permitted[key] = beyond
+            return
         if key not in self.asked:
             self.resumed[key] = resolution
             return

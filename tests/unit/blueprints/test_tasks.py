@@ -47,6 +47,8 @@ def make_client(world: TaskWorld) -> Any:
         bulk=nobody,
         approvals=nobody,
         approval_links=nobody,
+        grants=nobody,
+        budgets=nobody,
         backfills=nobody,
         events=nobody,
         health=nobody,

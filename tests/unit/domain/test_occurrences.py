@@ -254,3 +254,22 @@ def _whole(begun: Task, ended: Task, records: list[OccurrenceRecord]) -> None:
     else:
         assert ended.next_run_at == listed[-1].nominal
         assert ended == aimed_at(replace(ended), ended.next_run_at)
+
+
+@pytest.mark.parametrize(
+    ("status", "until", "outcome"),
+    [
+        ("pending", None, "skipped_grant"),
+        ("refused", None, "skipped_grant"),
+        ("accepted", None, "fired"),
+        # The end does not count in.
+        ("accepted", timedelta(0), "skipped_grant"),
+        ("accepted", timedelta(microseconds=1), "fired"),
+        (None, None, "fired"),
+    ],
+)  # fmt: skip
+def test_none_fires_without_its_grant(status: Any, until: timedelta | None, outcome: str) -> None:
+    ends = None if until is None else NINE + until
+    verdict = judge(due(grant_status=status, granted_until=ends), NINE, busy=0)
+    assert verdict.records[0].outcome == outcome
+    assert verdict.task.fired_count == (outcome == "fired")

@@ -1,0 +1,103 @@
+"""What a change of a task means for what it may do; inside the unit of work of the change."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from app.domain.errors import NotFound
+from app.domain.grants import Grant, GrantPolicy, Terms, grant_facts, keeps
+from app.domain.ids import new_id
+from app.domain.permissions import Permission, permissions_of
+from app.domain.ports import Tools, UnitOfWork
+from app.domain.tasks import Task
+from app.services.audit_trail import SYSTEM, Difference, entry
+from app.services.lifecycle import Telling
+from ordinaut import Caller
+
+REQUESTED, ACCEPTED = "grant.requested", "grant.accepted"
+TOLD = (REQUESTED, ACCEPTED)
+"""What a change of a task may tell of its grant."""
+
+
+class Grantor:
+    """Computes grants; does nothing at all while the policy is off."""
+
+    def __init__(self, *, tools: Tools, policy: GrantPolicy) -> None:
+        self._tools = tools
+        self._policy = policy
+
+    def asked(self, unit: UnitOfWork, before: Task | None, task: Task, caller: Caller) -> tuple[Task, Grant | None]:
+        """The task with the state of its grant, and the grant to be stored with it, where one is needed.
+
+        What stays inside of an accepted grant keeps it; anything else has to be accepted anew.
+
+        Args:
+            before: The task as it stands; None for a new one.
+            caller: Who writes it.
+        """
+        if not self._policy.on or (before is not None and before.payload == task.payload):
+            return task, None
+        standing = unit.grants.standing(task.id) if before is not None else ()
+        governed = self._policy.governs(caller)
+        if not governed and (before is None or before.grant_status is None):
+            return task, None
+        wanted = self._wanted(task)
+        accepted = next((one for one in standing if one.status == "accepted"), None)
+        for one in standing:
+            if one.status != "accepted":
+                unit.grants.save(replace(one, status="replaced"))
+        if accepted is not None and keeps(accepted, wanted, task.updated_at):
+            return with_grant(task, accepted), None
+        grant = self._new(task, wanted, caller)
+        if not governed or not wanted:
+            # An admin who writes it accepts it; and there is nothing to accept in what touches nothing.
+            judge = SYSTEM if governed else caller
+            grant = replace(grant, status="accepted", decided_by=judge.agent_id, decided_at=task.updated_at)
+            for one in standing:
+                unit.grants.save(replace(one, status="replaced"))
+        return with_grant(task, grant), grant
+
+    def _wanted(self, task: Task) -> tuple[Permission, ...]:
+        return permissions_of(task.payload["pipeline"], task.payload["params"], self._harmless)
+
+    def _harmless(self, tool: str) -> bool:
+        try:
+            return self._tools.get(tool).pure
+        except NotFound:
+            return False  # a server that has gone may come back
+
+    def _new(self, task: Task, wanted: tuple[Permission, ...], caller: Caller) -> Grant:
+        now = task.updated_at
+        return Grant(
+            id=new_id(),
+            task_id=task.id,
+            task_title=task.title,
+            owner=task.created_by,
+            asked_by=caller.agent_id,
+            asked_at=now,
+            permissions=wanted,
+            terms=Terms(
+                until=now + timedelta(days=self._policy.days),
+                outside=self._policy.outside,
+                calls_per_day=self._policy.calls,
+            ),
+        )
+
+
+def with_grant(task: Task, grant: Grant) -> Task:
+    """The task with the state of the grant that counts for it."""
+    if grant.status == "accepted":
+        return replace(task, grant_status="accepted", granted_until=grant.terms.until)
+    return replace(task, grant_status="refused" if grant.status == "refused" else "pending", granted_until=None)
+
+
+def requested(unit: UnitOfWork, grant: Grant | None, telling: Telling) -> None:
+    """Store a grant whose task stands, and tell of it where somebody has to accept it."""
+    if grant is None:
+        return
+    unit.grants.add(grant)
+    action = REQUESTED if grant.status == "pending" else ACCEPTED
+    by = Caller(grant.decided_by or grant.asked_by, frozenset())
+    unit.audit.add(entry(grant.asked_at, by, action, grant.id, Difference(after=grant_facts(grant))))
+    telling.tell(action, grant_facts(grant))

@@ -1,0 +1,258 @@
+"""What agents' tasks may do is accepted once by somebody else, and holds for their runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.access.conftest import Guarded, guarded_settings
+from tests.integration.api.conftest import serving
+
+PUBLISH: dict[str, Any] = {
+    "id": "tell",
+    "uses": "events.publish",
+    "with": {"topic": "shop.${params.what}", "payload": {}},
+}
+
+
+@pytest.fixture
+def guarded(database_url: str, tmp_path: Path) -> Iterator[Guarded]:
+    """On SQLite and on PostgreSQL, with grants for agents."""
+    with serving(guarded_settings(database_url, tmp_path, ORDINAUT_GRANTS="agents")) as api:
+        yield Guarded(api)
+
+
+@pytest.fixture
+def ana(guarded: Guarded) -> dict[str, str]:
+    """She has tasks, and could decide."""
+    scopes = ("tasks:create", "tasks:read", "tasks:update", "tasks:run", "runs:read", "approvals:decide")
+    return guarded.new("ana", *scopes, "events:publish")
+
+
+def made(guarded: Guarded, headers: dict[str, str], *steps: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    """A new task with these steps."""
+    payload = {"params": {"what": "open"}, "pipeline": list(steps or (PUBLISH,))}
+    base: dict[str, Any] = {"title": "Tell", "schedule_kind": "manual", "payload": payload}
+    task: dict[str, Any] = guarded.api.post("/tasks", {**base, **fields}, headers=headers, expect=201)
+    return task
+
+
+def grant_of(guarded: Guarded, task: dict[str, Any], headers: dict[str, str]) -> dict[str, Any]:
+    """The grant that counts for it."""
+    found: dict[str, Any] = guarded.api.get(f"/tasks/{task['id']}/grant", headers=headers)
+    return found
+
+
+def changed(guarded: Guarded, task: dict[str, Any], headers: dict[str, str], *steps: dict[str, Any]) -> Any:
+    """The task with other steps."""
+    payload = {"params": {"what": "open"}, "pipeline": list(steps)}
+    address = f"/tasks/{task['id']}"
+    return guarded.api.send("PATCH", address, json={"payload": payload}, headers=headers, expect=200).get_json()
+
+
+def run_of(guarded: Guarded, task: dict[str, Any], headers: dict[str, str], **params: Any) -> dict[str, Any]:
+    """A run by hand, worked off."""
+    address = f"/tasks/{task['id']}/run_now"
+    run_id = guarded.api.post(address, {"params": params}, headers=headers, expect=202)["run_id"]
+    guarded.api.work()
+    run: dict[str, Any] = guarded.api.get(f"/runs/{run_id}", headers=headers)
+    return run
+
+
+def test_a_task_waits_until_somebody_else_has_accepted(
+    guarded: Guarded, ana: dict[str, str], bob: dict[str, str]
+) -> None:
+    task = made(guarded, ana, schedule_kind="cron", schedule_expr="* * * * *")
+    assert (task["grant_status"], task["status"]) == ("pending", "active")
+    refused = guarded.api.post(f"/tasks/{task['id']}/run_now", {}, headers=ana, expect=409)
+    assert refused["message"] == "What the task may do has to be accepted first"
+    why = guarded.api.get(f"/tasks/{task['id']}/why?at={task['next_run']}", headers=ana)
+    assert why["answer"].startswith("What the task may do has to be accepted first.")
+    (one,) = guarded.api.get("/grants?status=pending", headers=bob)["items"]
+    assert [each["text"] for each in one["permissions"]] == ["Publish events on the topic shop.open"]
+    assert one == grant_of(guarded, task, ana)
+    own = guarded.api.post(f"/grants/{one['id']}/accept", headers=ana, expect=403)
+    assert own["message"] == "Whoever asks does not decide: somebody else has to"
+    accepted = guarded.api.post(f"/grants/{one['id']}/accept", {"comment": "Fine"}, headers=bob)
+    assert (accepted["status"], accepted["comment"]) == ("accepted", "Fine")
+    guarded.api.post(f"/grants/{one['id']}/accept", headers=bob, expect=409)
+    assert guarded.api.get(f"/tasks/{task['id']}", headers=ana)["granted_until"] == accepted["until"]
+    assert run_of(guarded, task, ana)["status"] == "succeeded"
+    root = guarded.new("root", "admin")
+    told = guarded.api.get("/audit?kind=grant", headers=root)["items"]
+    assert [row["action"] for row in told] == ["grant.accepted", "grant.requested"]
+
+
+def test_what_stays_inside_keeps_the_grant_and_what_does_not_asks_again(
+    guarded: Guarded, ana: dict[str, str], bob: dict[str, str]
+) -> None:
+    task = made(guarded, ana)
+    first = grant_of(guarded, task, ana)
+    guarded.api.post(f"/grants/{first['id']}/accept", headers=bob)
+    narrower = {**PUBLISH, "with": {**PUBLISH["with"], "payload": {"x": 1}}, "max_retries": 1}
+    assert changed(guarded, task, ana, narrower)["grant_status"] == "accepted"
+    wider = {**PUBLISH, "with": {"topic": "bank.open", "payload": {}}}
+    assert changed(guarded, task, ana, wider)["grant_status"] == "pending"
+    second = grant_of(guarded, task, ana)
+    assert (second["id"] != first["id"], second["permissions"][0]["where"]) == (True, {"topic": "bank.open"})
+    # The step back is inside of what was accepted, and what was asked for meanwhile is not asked any more.
+    assert changed(guarded, task, ana, PUBLISH)["grant_status"] == "accepted"
+    gone = guarded.api.post(f"/grants/{second['id']}/accept", headers=bob, expect=409)
+    assert gone["details"]["status"] == "replaced"
+    assert grant_of(guarded, task, ana)["id"] == first["id"]
+
+
+def test_refused_and_taken_back(guarded: Guarded, ana: dict[str, str], bob: dict[str, str]) -> None:
+    task = made(guarded, ana)
+    grant = grant_of(guarded, task, ana)
+    refused = guarded.api.post(f"/grants/{grant['id']}/refuse", {"comment": "No"}, headers=bob)
+    assert (refused["status"], refused["comment"]) == ("refused", "No")
+    assert guarded.api.get(f"/tasks/{task['id']}", headers=ana)["grant_status"] == "refused"
+    guarded.api.post(f"/tasks/{task['id']}/run_now", {}, headers=ana, expect=409)
+    guarded.api.post(f"/grants/{grant['id']}/accept", headers=bob)
+    assert run_of(guarded, task, ana)["status"] == "succeeded"
+    guarded.api.post(f"/grants/{grant['id']}/refuse", headers=bob)
+    guarded.api.post(f"/tasks/{task['id']}/run_now", {}, headers=ana, expect=409)
+
+
+def test_an_end_in_the_past_and_more_than_is_asked_for_are_refused(
+    guarded: Guarded, ana: dict[str, str], bob: dict[str, str]
+) -> None:
+    grant = grant_of(guarded, made(guarded, ana), ana)
+    address = f"/grants/{grant['id']}/accept"
+    more = [{"tool": "events.publish", "where": {"topic": "bank.open"}}]
+    for body, field in (
+        ({"until": "2020-01-01T00:00:00Z"}, "until"),
+        ({"permissions": more}, "permissions.0"),
+        ({"permissions": [{"tool": "events.publish", "where": {}, "free": True}]}, "permissions.0"),
+        ({"outside": "never"}, "outside"),
+    ):
+        refused = guarded.api.post(address, body, headers=bob, expect=400)
+        assert refused["details"]["field"] == field
+    assert guarded.api.post(address, {"until": None, "permissions": []}, headers=bob)["until"] is None
+
+
+def test_who_needs_none(guarded: Guarded, ana: dict[str, str]) -> None:
+    root = guarded.new("root", "admin")
+    task = made(guarded, root)
+    assert task["grant_status"] is None
+    guarded.api.get(f"/tasks/{task['id']}/grant", headers=root, expect=404)
+    # Nothing outside of the run is touched: there is nothing to accept.
+    harmless = made(guarded, ana, {"uses": "data.set", "with": {"value": 1}})
+    assert harmless["grant_status"] == "accepted"
+    assert grant_of(guarded, harmless, ana)["decided_by"] == "system"
+    assert changed(guarded, harmless, ana, PUBLISH)["grant_status"] == "pending"
+    # What an admin writes into it is accepted by that.
+    assert changed(guarded, harmless, root, {**PUBLISH, "with": {"topic": "x.y"}})["grant_status"] == "accepted"
+
+
+def test_others_see_no_grant_of_a_task_that_is_not_theirs(guarded: Guarded, ana: dict[str, str]) -> None:
+    task = made(guarded, ana)
+    eve = guarded.new("eve", "tasks:read")
+    guarded.api.get(f"/tasks/{task['id']}/grant", headers=eve, expect=404)
+    guarded.api.get("/grants", headers=eve, expect=403)
+
+
+# Calls of runs.
+
+
+def accepted(guarded: Guarded, task: dict[str, Any], headers: dict[str, str], **terms: Any) -> dict[str, Any]:
+    """Its grant, accepted by the bearer of these headers."""
+    (one,) = guarded.api.get(f"/grants?status=pending&task_id={task['id']}", headers=headers)["items"]
+    found: dict[str, Any] = guarded.api.post(f"/grants/{one['id']}/accept", terms, headers=headers)
+    return found
+
+
+def waiting(guarded: Guarded, run: dict[str, Any], headers: dict[str, str]) -> dict[str, Any]:
+    """What the run asks."""
+    (found,) = guarded.api.get(f"/approvals?run_id={run['id']}&status=pending", headers=headers)["items"]
+    asked: dict[str, Any] = found
+    return asked
+
+
+def decided(guarded: Guarded, run: dict[str, Any], headers: dict[str, str], decision: str, owner: Any) -> Any:
+    """The run after somebody has decided about the call it asks for."""
+    one = waiting(guarded, run, headers)
+    guarded.api.post(f"/approvals/{one['id']}/decide", {"decision": decision}, headers=headers)
+    guarded.api.work()
+    return guarded.api.get(f"/runs/{run['id']}", headers=owner)
+
+
+def test_a_step_outside_of_the_grant_fails(guarded: Guarded, ana: dict[str, str], bob: dict[str, str]) -> None:
+    task = made(guarded, ana, {**PUBLISH, "max_retries": 3})
+    accepted(guarded, task, bob)
+    run = run_of(guarded, task, ana, what="shut")
+    assert (run["status"], run["error"]["type"], run["steps"][0]["attempt"]) == ("failed", "outside_grant", 1)
+    assert run["error"]["message"] == "The call goes beyond what was accepted"
+    assert run_of(guarded, task, ana)["status"] == "succeeded"
+
+
+def test_what_a_run_works_out_itself_may_be_limited_by_whoever_accepts(
+    guarded: Guarded, ana: dict[str, str], bob: dict[str, str]
+) -> None:
+    found = {"id": "find", "uses": "data.set", "with": {"value": "${params.what}"}}
+    task = made(guarded, ana, found, {**PUBLISH, "with": {"topic": "shop.${steps.find}", "payload": {}}})
+    only = [{"tool": "events.publish", "where": {"topic": "shop.open"}}]
+    assert accepted(guarded, task, bob, permissions=only)["permissions"][0]["where"] == {"topic": "shop.open"}
+    assert run_of(guarded, task, ana)["status"] == "succeeded"
+    assert run_of(guarded, task, ana, what="shut")["error"]["type"] == "outside_grant"
+
+
+def test_a_step_outside_of_the_grant_asks_where_that_was_said(
+    guarded: Guarded, ana: dict[str, str], bob: dict[str, str]
+) -> None:
+    after = {"id": "after", "uses": "data.set", "with": {"value": "${steps.tell.topic}"}}
+    task = made(guarded, ana, PUBLISH, after)
+    accepted(guarded, task, bob, outside="ask")
+    run = run_of(guarded, task, ana, what="shut")
+    assert run["status"] == "waiting"
+    one = waiting(guarded, run, bob)
+    assert one["title"] == "tell goes beyond what the task may do: events.publish"
+    assert (one["message"], one["data"]["call"]) == ("Publish events on the topic shop.shut", {"topic": "shop.shut"})
+    guarded.api.post(f"/approvals/{one['id']}/decide", {"decision": "approve"}, headers=ana, expect=403)
+    run = decided(guarded, run, bob, "approve", ana)
+    assert (run["status"], run["output"]) == ("succeeded", "shop.shut")
+    run = decided(guarded, run_of(guarded, task, ana, what="shut"), bob, "reject", ana)
+    assert (run["status"], run["error"]["type"]) == ("failed", "not_approved")
+
+
+def test_each_item_of_a_list_is_held_against_the_grant(
+    guarded: Guarded, ana: dict[str, str], bob: dict[str, str]
+) -> None:
+    each = {"id": "tell", "uses": "events.publish", "with": {"topic": "shop.${item}", "payload": {}}}
+    task = made(guarded, ana, {**each, "foreach": "${[params.what, 'shut']}", "max_parallel": 2})
+    only = [{"tool": "events.publish", "where": {"topic": "shop.open"}}]
+    accepted(guarded, task, bob, permissions=only, outside="ask")
+    run = run_of(guarded, task, ana)
+    assert run["status"] == "waiting"
+    assert waiting(guarded, run, bob)["data"]["call"] == {"topic": "shop.shut"}
+    assert decided(guarded, run, bob, "approve", ana)["status"] == "succeeded"
+
+
+def test_a_grant_that_was_taken_back_stops_runs_that_are_queued(
+    guarded: Guarded, ana: dict[str, str], bob: dict[str, str]
+) -> None:
+    task = made(guarded, ana)
+    grant = accepted(guarded, task, bob)
+    run_id = guarded.api.post(f"/tasks/{task['id']}/run_now", {}, headers=ana, expect=202)["run_id"]
+    guarded.api.post(f"/grants/{grant['id']}/refuse", headers=bob)
+    guarded.api.work()
+    error = guarded.api.get(f"/runs/{run_id}", headers=ana)["error"]
+    assert (error["type"], error["message"]) == ("outside_grant", "Nobody has accepted what the task may do")
+
+
+def test_what_is_asked_shows_no_secret(guarded: Guarded, ana: dict[str, str], bob: dict[str, str]) -> None:
+    root = guarded.new("root", "admin")
+    guarded.api.send("PUT", "/secrets/HOST", json={"value": "hidden.invalid"}, headers=root, expect=200)
+    eve = guarded.new("eve", "tasks:create", "tasks:run", "runs:read", "secrets:use")
+    call = {"uses": "http.request", "with": {"url": "https://${secrets.HOST}/x"}, "id": "get"}
+    task = made(guarded, eve, call)
+    only = [{"tool": "http.request", "where": {"host": "https://x.invalid", "method": "GET"}, "secrets": ["HOST"]}]
+    accepted(guarded, task, bob, permissions=only, outside="ask")
+    run = run_of(guarded, task, eve)
+    asked = waiting(guarded, run, bob)
+    assert asked["data"]["call"] == {"host": "https://***", "method": "GET"}
+    assert "hidden" not in str(asked) + str(run)
