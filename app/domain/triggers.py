@@ -13,9 +13,9 @@ from app.domain.errors import InvalidInput
 from app.domain.events import MAX_DEPTH, PLATFORM, Draft, TopicPattern
 from app.domain.expression_text import ExpressionSyntax, unwrap
 from app.domain.expressions import Expression, TemplateError, TemplateSyntaxError, compile_expression
-from app.domain.grants import Standing, grant_hold
+from app.domain.grants import grant_hold
 from app.domain.run_limits import crowd_reason, crowded
-from app.domain.tasks import BY_EVENT, Outcome
+from app.domain.tasks import BY_EVENT, Outcome, Standing
 from app.domain.texts import t
 
 ROOTS = ("topic", "payload")

@@ -12,7 +12,6 @@ from app.domain.grants import (
     Grant,
     GrantFilter,
     Outside,
-    Standing,
     Terms,
     check_judge,
     check_open,
@@ -22,6 +21,7 @@ from app.domain.grants import (
 from app.domain.paging import Page
 from app.domain.permissions import Permission, covered
 from app.domain.ports import UnitOfWork, UnitsOfWork
+from app.domain.tasks import Standing
 from app.domain.texts import t
 from app.services.audit_trail import Difference, entry
 from app.services.granting import ACCEPTED, with_grant
