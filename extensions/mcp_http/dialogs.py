@@ -39,7 +39,7 @@ class Dialogs:
     """
 
     def __init__(self, context: ExtensionContext, name: str) -> None:
-        keys = context.keys("request state")
+        keys = list(dict.fromkeys(context.keys("request state")))  # one that is written twice is one key
         self._sealing = bool(keys)
         security = (
             # Every web process opens what another one has sealed, for the agent that it was sealed for.

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.fakes.conformance.content import ADDRESS
-from tests.integration.access.conftest import KEY, Guarded, guarded_settings
+from tests.integration.access.conftest import KEY, OLD_KEY, Guarded, guarded_settings
 from tests.integration.api.conftest import Api, make_settings, serving
 from tests.integration.extensions.test_mcp_protocol import META, message, refusal, result, send
 from tests.integration.extensions.test_mcp_tasks import asked
@@ -22,6 +22,7 @@ CAPABILITIES = "io.modelcontextprotocol/clientCapabilities"
 ASKED = {**META, CAPABILITIES: {"elicitation": {}}}
 CONFIRM = "test_input_required_result_request_state"
 YES = {"confirm": {"action": "accept", "content": {"ok": True}}}
+MORE = {"ORDINAUT_EXT_PATHS": MODEL}
 OLD = {"MCP_Protocol_Version": "2025-11-25", "Mcp_Method": "", "Mcp_Name": ""}
 
 
@@ -126,8 +127,13 @@ def test_a_state_holds_for_the_call_it_was_made_for(api: Api, how: str) -> None:
 
 def test_a_state_is_opened_by_every_process_and_for_its_agent_alone(sqlite_url: str, tmp_path: Path) -> None:
     with ExitStack() as stack:
-        settings = guarded_settings(sqlite_url, tmp_path, ORDINAUT_EXT_PATHS=MODEL)
-        one, other = (Guarded(stack.enter_context(serving(settings))) for _ in range(2))
+        # The second has a new key already, which it seals with; the first has its only one twice.
+        one, other = (
+            Guarded(
+                stack.enter_context(serving(guarded_settings(sqlite_url, tmp_path, **MORE, ORDINAUT_SECRET_KEYS=ring)))
+            )
+            for ring in (f"{OLD_KEY},{OLD_KEY}", f"{KEY},{OLD_KEY}")
+        )
         ana, ion = one.new("ana", "tools:invoke"), one.new("ion", "tools:invoke")
         state = asking(one.api, headers=ana)["result"]["requestState"]
         answers = {"inputResponses": YES, "requestState": state}
