@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 from flask import Blueprint, Response, request
 
@@ -14,6 +16,14 @@ SCOPES = (
     *("webhooks:read", "webhooks:manage", "agents:read", "agents:create", "agents:update", "agents:delete"),
     *("audit:read", "secrets:use", "secrets:manage", "tools:read", "tools:invoke", "admin"),
 )
+KINDS = (
+    *(("task", "Tasks"), ("run", "Runs"), ("approval", "Approvals"), ("agent", "Agents"), ("session", "Sessions")),
+    *(("secret", "Secrets"), ("webhook", "Webhooks"), ("hook", "Inbound hooks"), ("event", "Events")),
+    *(("backfill", "Backfills"), ("incident", "Incidents")),
+)
+"""What the audit log tells of."""
+PAGES: Mapping[str, str] = {"task": "tasks", "run": "runs", "agent": "agents", "webhook": "webhooks"}
+"""Kinds of things that have a page of their own."""
 MOST = 200
 ROWS = 50
 
@@ -111,7 +121,10 @@ def _add_audit(pages: Blueprint, shell: Shell) -> None:
     @pages.get("/audit")
     def audit() -> Response:
         """Who changed what, newest first."""
-        found = api.get("/audit", limit=ROWS, offset=offset(), kind=request.args.get("kind") or None)
+        asked = {name: request.args.get(name, "").strip()[:100] for name in ("kind", "actor", "target")}
+        named = {name: value for name, value in asked.items() if value}
+        found = api.get("/audit", limit=ROWS, offset=offset(), **named)
         if not found.ok:
             return shell.refused(found, place="audit")
-        return shell.page("webui/audit.html", place="audit", page=found.data, kind=request.args.get("kind", ""))
+        values = {"page": found.data, "asked": asked, "kinds": KINDS, "pages": PAGES, "query": urlencode(named)}
+        return shell.page("webui/audit.html", place="audit", **values)

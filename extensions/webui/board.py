@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,10 +12,35 @@ from ordinaut import ExtensionContext
 from .words import moment_of
 
 STATUSES = ("active", "paused", "completed", "canceled")
+LONGEST_TAG = 50
 TASKS = 50
 SPARKS = 14
 TALLEST, LEAST = 18.0, 5.0
 """Heights of the bars of a task's last runs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Narrowed:
+    """What the list is narrowed by; an empty member leaves it out."""
+
+    status: str = ""
+    q: str = ""
+    tag: str = ""
+
+    @classmethod
+    def of(cls, given: Mapping[str, str]) -> Narrowed:
+        """What an address or a form says; what is not known is passed over."""
+        status = given.get("status", "")
+        return cls(
+            status=status if status in STATUSES else "",
+            q=given.get("q", "").strip()[:200],
+            tag=given.get("tag", "").strip()[:LONGEST_TAG],
+        )
+
+    def query(self, **change: str) -> str:
+        """The same in an address, ready for one more member."""
+        kept = {name: value for name, value in {**asdict(self), **change}.items() if value}
+        return urlencode(kept) + "&" if kept else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,14 +51,12 @@ class Board:
         tasks: Each as `list_tasks` gives it, with `history`: its last runs, oldest first, each with the `height` of its
             bar.
         counts: How many tasks there are, in all and by status.
-        status, query: What the list is narrowed by.
         cursor: Of the next page of tasks.
     """
 
     tasks: Sequence[Mapping[str, Any]]
     counts: Mapping[str, int]
-    status: str
-    query: str
+    by: Narrowed
     cursor: str | None
 
 
@@ -41,27 +64,20 @@ def read_board(context: ExtensionContext, asked: Mapping[str, str], runs: Sequen
     """A page of tasks.
 
     Args:
-        asked: `status`, `q` and `cursor`, as the address has them; what is not known is passed over.
+        asked: `status`, `q`, `tag` and `cursor`, as the address has them; what is not known is passed over.
         runs: The newest ones of all tasks, newest first, for each task's history.
 
     Raises:
         RequestRefused: The reader may not look, or the database does not answer.
     """
-    status, query = _wished(asked)
-    page = _page(context, {"status": status, "query": query}, asked.get("cursor", ""))
+    by = Narrowed.of(asked)
+    page = _page(context, {"status": by.status, "query": by.q, "tag": by.tag}, asked.get("cursor", ""))
     return Board(
         tasks=[{**task, "history": _history(task["task_id"], runs)} for task in page["tasks"]],
         counts=count_tasks(context),
-        status=status,
-        query=query,
+        by=by,
         cursor=page["next_cursor"],
     )
-
-
-def narrowing(asked: Mapping[str, str]) -> str:
-    """What narrows the list, as its address has it."""
-    status, query = _wished(asked)
-    return urlencode({name: value for name, value in (("status", status), ("q", query)) if value})
 
 
 def count_tasks(context: ExtensionContext) -> Mapping[str, int]:
@@ -69,11 +85,6 @@ def count_tasks(context: ExtensionContext) -> Mapping[str, int]:
     ask = context.tool_registry.invoke
     counts = {one: ask("list_tasks", {"status": one, "limit": 1})["total"] for one in STATUSES}
     return {"all": sum(counts.values()), **counts}
-
-
-def _wished(asked: Mapping[str, str]) -> tuple[str, str]:
-    status = asked.get("status", "")
-    return status if status in STATUSES else "", asked.get("q", "").strip()[:200]
 
 
 def _page(context: ExtensionContext, narrowed: Mapping[str, str], cursor: str) -> Any:

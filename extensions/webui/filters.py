@@ -14,7 +14,7 @@ from flask import Blueprint, Response, request
 from ordinaut import ApiAnswer
 
 from .asked import Asked
-from .board import narrowing
+from .board import Narrowed
 from .shell import Shell
 from .view import YEAR
 
@@ -25,7 +25,10 @@ MOST = 12
 MOST_BYTES = 3800
 """Browsers drop a cookie of more than 4096 bytes without a word."""
 Canonical = Callable[[Mapping[str, str]], str]
-LISTS: Mapping[str, Canonical] = {"runs": lambda given: Asked.of(given).query().rstrip("&"), "tasks": narrowing}
+LISTS: Mapping[str, Canonical] = {
+    "runs": lambda given: Asked.of(given).query().rstrip("&"),
+    "tasks": lambda given: Narrowed.of(given).query().rstrip("&"),
+}
 """The lists that can be narrowed, and how what an address asks of each is written."""
 
 

@@ -28,7 +28,7 @@ KINDS = (
 )
 WRITTEN = (
     ("cron", "Minute, hour, day, month, weekday: 30 8 * * 1-5 is Monday to Friday at 08:30."),
-    ("rrule", "A rule of RFC 5545: FREQ=MONTHLY;BYDAY=3FR;BYHOUR=9;BYMINUTE=0 is the third Friday at nine."),
+    ("rrule", "A rule of RFC 5545: FREQ=MONTHLY;BYDAY=3FR;BYHOUR=9;BYMINUTE=0;BYSECOND=0 is the third Friday at nine."),
     ("once", "A moment of ISO 8601, such as 2030-01-31T09:00:00+02:00."),
     ("event", "A topic, or a pattern: shop.* is one word more, shop.** any number of them."),
     ("condition", "What has to hold of an event, in JMESPath: topic == 'shop.order.paid' && payload.total > `100`."),

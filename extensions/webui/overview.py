@@ -10,7 +10,7 @@ from flask import Blueprint, Response, request
 
 from ordinaut import ExtensionContext, RequestRefused
 
-from .board import STATUSES, count_tasks, narrowing, read_board
+from .board import STATUSES, count_tasks, read_board
 from .filters import saved
 from .run_pages import CAUSES
 from .shell import Shell
@@ -62,8 +62,14 @@ def add_overview(pages: Blueprint, shell: Shell) -> None:
         def shown() -> dict[str, Any]:
             window = read_window(context, shell.words().now)
             board = read_board(context, request.args, window.runs)
-            filters = {"query": narrowing(request.args), "filters": saved(context.routes.caller().agent_id, "tasks")}
-            return {"window": window, "board": board, "counts": board.counts, "statuses": STATUSES, **filters}
+            return {
+                "window": window,
+                "board": board,
+                "counts": board.counts,
+                "statuses": STATUSES,
+                "query": board.by.query().rstrip("&"),
+                "filters": saved(context.routes.caller().agent_id, "tasks"),
+            }
 
         return _open(shell, "tasks", shown)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -67,8 +68,15 @@ def _add_platform(pages: Blueprint, shell: Shell) -> None:
     @pages.get("/health")
     def health() -> Response:
         """How the platform is."""
-        answer = api.get("/health")
-        return shell.page("webui/health.html", place="health", health=answer.data, well=answer.ok)
+        answer, crew, status = api.get("/health"), api.get("/processes"), api.get("/ext/status")
+        extensions = status.data["extensions"].values() if status.ok else ()
+        values = {
+            "health": answer.data,
+            "crew": Counter(one["role"] for one in crew.data["items"]) if crew.ok else None,
+            "seen": crew.data if crew.ok else None,
+            "broken": [one for one in extensions if one.get("error")],
+        }
+        return shell.page("webui/health.html", place="health", **values)
 
 
 def _crews(answer: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from flask import Blueprint, Response, request
 
 from .commands import commands
 from .definition import as_yaml
+from .policies import BACKOFFS, MISFIRES, OVERLAPS
 from .run_pages import CAUSES
 from .shell import Shell
 from .view import read_view
@@ -23,6 +24,11 @@ OUTCOMES: Mapping[str, str] = {
     "skipped_grant": "Not granted",
     "dropped_limit": "Over its limit",
     "deduped": "A repetition",
+}
+EXPECTED: Mapping[str, str] = {
+    "start_within": "Begins within",
+    "finish_within": "Ends within",
+    "no_success_for": "Succeeds at least every",
 }
 RUNS = 20
 OCCURRENCES = 30
@@ -85,6 +91,10 @@ def _shown(shell: Shell, task: Mapping[str, Any]) -> dict[str, Any]:
         "occurrences": occurrences.data["items"] if occurrences.ok else [],
         "asked_at": f"{at.astimezone(read_view().zone):%Y-%m-%dT%H:%M}" if at else "",
         "why": None if why is None else why.data,
+        "overlaps": {key: (text, why) for key, text, why in OVERLAPS},
+        "misfires": {key: (text, why) for key, text, why in MISFIRES},
+        "backoffs": {key: text for key, text, _ in BACKOFFS},
+        "expected": EXPECTED,
         "commands": commands(request.host_url, task, signed_in=shell.signed_in),
         "definition": as_yaml(task["payload"]["pipeline"]),
         "causes": CAUSES,

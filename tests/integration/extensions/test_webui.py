@@ -128,6 +128,25 @@ def test_the_list_is_narrowed_by_its_address(api: Api) -> None:
     assert "No task is like this." in none
 
 
+def test_the_list_is_narrowed_by_a_tag_which_the_other_ways_keep(api: Api) -> None:
+    api.task(title="Tagged", tags=["a & b", "c"])
+    api.task(title="Plain")
+    page, seen = look(api, f"{TASKS}?tag=a+%26+b")
+    assert "Tagged" in page and ">Plain<" not in page and "Any tag" in page
+    assert f"{TASKS}?status=active&tag=a+%26+b&" in seen.addresses and f"{TASKS}?tag=c&" in seen.addresses
+    assert 'type="hidden" name="tag" value="a &amp; b"' in page
+    page, seen = look(api)
+    assert "Any tag" not in page and f"{TASKS}?q=x&" not in seen.addresses
+
+
+def test_a_task_says_how_it_is_run(api: Api) -> None:
+    wishes = {"overlap": "queue_one", "concurrency_key": "bank", "concurrency_limit": 2, "tags": ["night"]}
+    task = api.task(title="Careful", **wishes, pause_after_failures=3, expect={"finish_within": 90}, max_retries=1)
+    main = look(api, f"{TASKS}/{task['id']}")[0].partition('id="policies-title"')[2].partition("</section>")[0]
+    told = ("Queue one", "2 runs at the same time", "after 3 failures in a row", "1 min 30 s", "Ever longer")
+    assert [one for one in told if one not in main] == [] and f'{TASKS}?tag=night"' in main
+
+
 def test_many_tasks_come_in_pages(api: Api) -> None:
     for number in range(52):
         api.task(title=f"Task {number:02}")

@@ -147,3 +147,20 @@ def test_a_run_in_line_says_what_holds_it_back(lasting: Api) -> None:
     shown = page(lasting, f"/runs/{second}")
     assert 'class="held"' in shown and (f"/runs/{first}" in shown or "worker" in shown)
     assert 'class="held"' not in page(lasting, f"/runs/{first}")
+
+
+def test_the_audit_log_is_narrowed_by_its_address(lasting: Api) -> None:
+    task = lasting.task(title="Watched")
+    lasting.send("PUT", "/secrets/WATCHED", json={"value": "x"}, expect=200)
+    main = page(lasting, f"/audit?kind=task&actor=local&target={task['id']}").partition("<main")[2]
+    assert "task.created" in main and "secret.created" not in main and f"/tasks/{task['id']}" in main
+    assert 'value="task" selected' in main and 'value="local"' in main and "1 entry." in main
+    assert "secret.created" in page(lasting, "/audit?kind=secret&actor=")
+    assert "Nothing is like this." in page(lasting, "/audit?actor=nobody")
+
+
+def test_health_tells_what_was_checked_and_who_is_missing(lasting: Api) -> None:
+    main = page(lasting, "/health").partition("<main")[2]
+    assert "database" in main and "answered within" in main
+    assert "0 processes do the work." in main and "unhealthy" in main, "nobody works here"
+    assert "Everything that is checked is well." not in main
