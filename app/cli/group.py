@@ -9,6 +9,7 @@ import click
 from app.cli.access import agent, audit, secrets, token
 from app.cli.apply import apply
 from app.cli.beat import beat
+from app.cli.budgets import budget
 from app.cli.contexts import context, login
 from app.cli.db import db
 from app.cli.doctor import doctor
@@ -16,6 +17,7 @@ from app.cli.events import event
 from app.cli.exits import INTERRUPTED, USAGE
 from app.cli.export import export
 from app.cli.ext import ext
+from app.cli.grants import grant
 from app.cli.mcp import mcp
 from app.cli.runs import run
 from app.cli.schedules import schedule
@@ -56,7 +58,7 @@ def up() -> int:
 
 SERVER: tuple[click.Command, ...] = (web, worker, beat, db, doctor, agent, token, audit, secrets, ext, mcp)
 """They work on this machine's installation."""
-CLIENT: tuple[click.Command, ...] = (login, context, task, run, event, tool, schedule, export, apply)
+CLIENT: tuple[click.Command, ...] = (login, context, task, run, event, tool, schedule, grant, budget, export, apply)
 """They talk to a server over HTTP, and work anywhere; so does `ext status`."""
 
 for command in (*SERVER, *CLIENT):

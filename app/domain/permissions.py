@@ -38,7 +38,8 @@ _SENTENCES: Final[Mapping[str, Text]] = {
     "tasks.run": t("Run the task {task_id}"),
     "llm.complete": t("Ask the language model {model}"),
 }
-_ANY = t("any that the run works out")
+_ANY = t("anything that the run works out")
+_ANYBODY = t("anybody that the run works out")
 LONGEST_SHOWN = 200
 
 
@@ -232,4 +233,4 @@ def _people(permission: Permission) -> list[object]:
     named: list[object] = []
     for value in permission.where.values():
         named += value if isinstance(value, list) else [] if value is None else [value]
-    return [*named, _ANY] if permission.open or permission.free else named
+    return [*named, _ANYBODY] if permission.open or permission.free else named

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, get_args
 
 from app.domain.errors import NotFound
+from app.domain.grants import grant_hold
 from app.domain.pipelines.validate import validate_pipeline
 from app.domain.runs import Run
 from app.domain.tasks import ScheduleKind, Task, TaskFilter, TaskStatus
@@ -180,7 +181,8 @@ def _fields(arguments: Mapping[str, Any]) -> dict[str, Any]:
 def _warnings(uses: UseCases, task: Task, notes: list[str]) -> list[str]:
     payload = task.payload
     report = validate_pipeline(payload["pipeline"], tools=uses.tools, params=payload["params"], at="/payload/pipeline")
-    return [*(f"{one.pointer}: {one.message}" for one in report.warnings), *notes]
+    hold = grant_hold(task.grant_status, None, task.updated_at)
+    return [*([] if hold is None else [hold]), *(f"{one.pointer}: {one.message}" for one in report.warnings), *notes]
 
 
 def _list_tasks(uses: UseCases) -> Tool:

@@ -156,6 +156,43 @@ def test_others_see_no_grant_of_a_task_that_is_not_theirs(guarded: Guarded, ana:
     guarded.api.get("/grants", headers=eve, expect=403)
 
 
+def test_no_other_way_starts_it_either(guarded: Guarded, ana: dict[str, str], bob: dict[str, str]) -> None:
+    root = guarded.new("root", "admin")
+    by_event = made(guarded, ana, schedule_kind="event", schedule_expr="door.bell")
+    published = guarded.api.post("/events", {"topic": "door.bell", "payload": {}}, headers=ana, expect=202)
+    assert published["details"]["triggered_tasks"] == []
+    (row,) = guarded.api.get(f"/tasks/{by_event['id']}/occurrences", headers=ana)["items"]
+    assert (row["outcome"], row["run_id"]) == ("skipped_grant", None)
+    assert row["reason"] == "What the task may do has to be accepted first"
+    daily = made(guarded, ana, schedule_kind="cron", schedule_expr="0 9 * * *")
+    days = {"start": "2026-01-01T00:00:00Z", "end": "2026-01-03T00:00:00Z"}
+    guarded.api.post(f"/tasks/{daily['id']}/backfills", days, headers=root, expect=409)
+    other = {"uses": "tasks.run", "with": {"task_id": daily["id"]}, "id": "start"}
+    run = run_of(guarded, made(guarded, root, other), root)
+    assert "has to be accepted first" in run["error"]["message"]
+    accepted(guarded, by_event, bob)
+    published = guarded.api.post("/events", {"topic": "door.bell", "payload": {}}, headers=ana, expect=202)
+    assert published["details"]["triggered_tasks"] == [by_event["id"]]
+
+
+def test_a_rerun_needs_the_grant_as_well(guarded: Guarded, ana: dict[str, str], bob: dict[str, str]) -> None:
+    task = made(guarded, ana)
+    grant = accepted(guarded, task, bob)
+    run = run_of(guarded, task, ana)
+    guarded.api.post(f"/grants/{grant['id']}/refuse", headers=bob)
+    root = guarded.new("root", "admin")
+    guarded.api.post(f"/runs/{run['id']}/rerun", {"from": "start"}, headers=root, expect=409)
+
+
+def test_an_assistant_is_told_that_its_task_waits(guarded: Guarded, ana: dict[str, str]) -> None:
+    eve = guarded.new("eve", "tools:invoke", "tasks:create", "tasks:read", "events:publish")
+    fields = {"title": "Tell", "schedule": "0 9 * * *", "payload": {"pipeline": [PUBLISH], "params": {"what": "a"}}}
+    output = guarded.api.post("/tools/create_task/invoke", {"arguments": fields}, headers=eve)["output"]
+    assert output["warnings"] == ["What the task may do has to be accepted first"]
+    seen = guarded.api.post("/tools/get_task/invoke", {"arguments": {"task_id": output["task_id"]}}, headers=eve)
+    assert seen["output"]["task"]["grant_status"] == "pending"
+
+
 # Calls of runs.
 
 

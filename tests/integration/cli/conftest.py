@@ -21,6 +21,7 @@ KEYS = {
     "ORDINAUT_AUTH": "jwt",
     "ORDINAUT_JWT_KEYS": "0f5c1d9a7b3e48d2a6c4f8e1b2d3c4a5f6e7d8c9b0a1f2e3d4c5b6a798877665",
     "ORDINAUT_RATE_LIMIT": "100000/minute",
+    "ORDINAUT_GRANTS": "agents",
 }
 ORDINAUT = [sys.executable, str(REPOSITORY / "bin" / "ordinaut")]
 

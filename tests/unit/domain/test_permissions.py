@@ -81,7 +81,7 @@ def test_arguments_filled_in_as_a_whole_leave_all_open() -> None:
     assert one.free
     assert one.allows({"whatever": 1}, ())
     (mail,) = wanted({"uses": "email.send", "with": "${steps.a}"})
-    assert mail.in_words() == "Send e-mail to any that the run works out"
+    assert mail.in_words() == "Send e-mail to anybody that the run works out"
 
 
 def test_harmless_steps_need_nothing_and_branches_are_looked_into() -> None:
@@ -132,13 +132,13 @@ def test_whether_a_change_stays_inside(before: dict[str, Any], after: dict[str, 
 @pytest.mark.parametrize(
     ("step", "words"),
     [
-        (get("${steps.x}"), "Send GET requests to any that the run works out"),
+        (get("${steps.x}"), "Send GET requests to anything that the run works out"),
         (call("events.publish", topic="a.b"), "Publish events on the topic a.b"),
         (call("email.send", to=["a@b.ro"], cc="c@d.ro"), "Send e-mail to a@b.ro and c@d.ro"),
         (call("llm.complete", prompt="x"), "Ask the language model that the settings name"),
         (call("llm.complete", model="small"), "Ask the language model small"),
         (call("x.y"), "Call x.y"),
-        (call("x.y", a={"b": 1}, c="${steps.x}"), 'Call x.y with c = any that the run works out, a = {"b":1}'),
+        (call("x.y", a={"b": 1}, c="${steps.x}"), 'Call x.y with c = anything that the run works out, a = {"b":1}'),
         ({"uses": "x.y", "with": "${steps.x}"}, "Call x.y with anything at all"),
         (call("x.y", a="x" * 500), "Call x.y with a = " + "x" * 199 + "…"),
     ],
