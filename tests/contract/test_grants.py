@@ -18,6 +18,7 @@ from app.services.grants import Acceptance, GrantService
 from app.services.lifecycle import Herald
 from app.services.tasks import TaskService
 from app.storage.unit_of_work import SqlUnitsOfWork
+from app.tools.forms import SchemaForms
 from ordinaut import Caller
 from tests.fakes.stores import CountingQueue
 from tests.fakes.task_world import some_tools
@@ -36,7 +37,9 @@ class World:
         clock, queue = SystemClock(), CountingQueue()
         policy = GrantPolicy(mode="agents")
         self.units = units
-        self.tasks = TaskService(units=units, tools=some_tools(), queue=queue, clock=clock, grants=policy)
+        self.tasks = TaskService(
+            units=units, tools=some_tools(), queue=queue, clock=clock, forms=SchemaForms(), grants=policy
+        )
         self.grants = GrantService(units=units, clock=clock, herald=Herald.silent(clock))
 
     def task(self) -> str:

@@ -14,6 +14,7 @@ from app.domain.grants import NO_GRANTS, Grant, GrantMode, GrantPolicy, check_ju
 from app.domain.tasks import Task
 from app.services.granting import Grantor
 from app.services.tasks import TaskService
+from app.tools.forms import SchemaForms
 from ordinaut import Caller
 from tests.fakes.access import Calling
 from tests.fakes.rows import MOMENT, a_task
@@ -28,7 +29,9 @@ def world(mode: GrantMode) -> TaskWorld:
     """Tasks with this policy; the calling agent is told at each call."""
     one = TaskWorld()
     policy = GrantPolicy(mode=mode)
-    service = TaskService(units=one.units, tools=one.tools, queue=one.queue, clock=one.clock, grants=policy)
+    service = TaskService(
+        units=one.units, tools=one.tools, queue=one.queue, clock=one.clock, forms=SchemaForms(), grants=policy
+    )
     one.tasks = Calling(service, ANA)
     return one
 
