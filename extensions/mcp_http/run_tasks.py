@@ -7,7 +7,6 @@ asks people (an approval) is input that the task requires; who may not decide it
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -149,9 +148,29 @@ class RunTasks:
         }
         if not whole:
             return view
-        if status == "completed" and named.tool:
-            return {**view, "result": _dumped(_result(run, named.tool, SINCE))}
-        return {**view, **_outcome(run, status, asks)}
+        if status == "completed":
+            result = _result(run, named.tool, SINCE) if named.tool else self._summary(run)
+            # Null is a value inside of the data, and nothing around it.
+            told = result.model_dump(by_alias=True, mode="json", exclude_none=True, exclude={"structured_content"})
+            data = {} if result.structured_content is None else {"structuredContent": result.structured_content}
+            return {**view, "result": {**told, **data, "resultType": "complete"}}
+        return {**view, **_unfinished(run, status, asks)}
+
+    def _summary(self, run: Mapping[str, Any]) -> types.CallToolResult:
+        """What `run_task_now` is answered with for a run that has ended."""
+        data = {
+            "run_id": run["id"],
+            "task_id": run["task_id"],
+            "status": run["status"],
+            "success": run["success"],
+            "output": run["output"],
+            "error": run["error"],
+            "message": f"The run has ended: {run['status']}",
+            "deduplicated": False,
+        }
+        result = succeeded(data, self._context.tool_registry.get_tool(STARTS), SINCE)
+        result.is_error = not run["success"]
+        return result
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,30 +190,12 @@ def _result(run: Mapping[str, Any], tool: ToolInfo, version: str) -> types.CallT
     return failed(str(error.get("message") or f"The run has ended: {run['status']}"))
 
 
-def _dumped(result: types.CallToolResult) -> dict[str, Any]:
-    return {**result.model_dump(by_alias=True, mode="json", exclude_none=True), "resultType": "complete"}
-
-
-def _outcome(run: Mapping[str, Any], status: str, asks: list[Mapping[str, Any]]) -> dict[str, Any]:
+def _unfinished(run: Mapping[str, Any], status: str, asks: list[Mapping[str, Any]]) -> dict[str, Any]:
     if status == "input_required":
         return {"inputRequests": {one["id"]: _elicitation(one) for one in asks}}
     if status == "failed":
         return {"error": {"code": INTERNAL_ERROR, "message": str(run["error"]["message"])}}
-    if status != "completed":
-        return {}
-    data = {
-        "run_id": run["id"],
-        "task_id": run["task_id"],
-        "status": run["status"],
-        "success": run["success"],
-        "output": run["output"],
-        "error": run["error"],
-        "message": f"The run has ended: {run['status']}",
-        "deduplicated": False,
-    }
-    text = json.dumps(data, ensure_ascii=False)
-    result = {"content": [{"type": "text", "text": text}], "structuredContent": data, "isError": not run["success"]}
-    return {"result": {**result, "resultType": "complete"}}
+    return {}
 
 
 def _elicitation(approval: Mapping[str, Any]) -> dict[str, Any]:

@@ -54,6 +54,17 @@ def test_a_run_is_a_task_from_its_beginning_to_its_end(api: Api) -> None:
     assert ended["result"]["structuredContent"]["output"] == "Salut"
 
 
+def test_a_long_output_is_cut_like_any_answer(api: Api) -> None:
+    value = {"lines": ["x" * 100] * 2_000, "nothing": None}
+    task = begun(api, {"pipeline": [{"id": "much", "uses": "data.set", "with": {"value": value}}]})
+    api.work()
+    result = asked(api, "tasks/get", task["taskId"])["result"]["result"]
+    text, hint = (block["text"] for block in result["content"])
+    assert json.loads(text) == result["structuredContent"] and len(text) <= 80_000
+    assert result["structuredContent"]["output"] == {"lines": ["x" * 100] * 500, "nothing": None}
+    assert "output.lines: the first 500 of 2,000 items" in hint
+
+
 def test_a_failed_run_is_a_tool_that_failed(api: Api) -> None:
     task = begun(api, FAILS)
     api.work()
