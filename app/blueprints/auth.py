@@ -13,7 +13,18 @@ from app.http.identity import auth_is_on, bearer, identity
 from app.http.limits import count_login
 from app.http.services import services
 from app.http.tokens import ACCESS, PAGE_SECONDS, REFRESH, Tokens, issue, issue_for_page, read
-from app.schemas.auth import LoginIn, RefreshIn, RevokedOut, RevokeIn, SessionIn, SessionOut, TicketOut, TokensOut
+from app.schemas.auth import (
+    HeldSessionsOut,
+    LoginIn,
+    RefreshIn,
+    RevokedOut,
+    RevokeIn,
+    SessionIn,
+    SessionOut,
+    TicketOut,
+    TokensOut,
+    held_session_out,
+)
 from app.services.agent_secrets import KEY_PREFIX
 from app.services.auth import TICKET_SECONDS
 
@@ -84,6 +95,27 @@ def revoke_token(body: RevokeIn) -> RevokedOut:
         raise Forbidden(t("This token is another agent's"))
     services().auth.revoke(claims)
     return RevokedOut(success=True, message=say(t("Token revoked")))
+
+
+@bp.get("/agents/<agent_id>/sessions")
+@api(returns=HeldSessionsOut, tags=TAGS, errors=(404,), scope="signed_in")
+def list_sessions(agent_id: str) -> HeldSessionsOut:
+    """List an agent's sessions that still count, newest first, those of programs with their names.
+
+    One's own take no scope, another agent's take `agents:read`.
+    """
+    found = services().auth.sessions(agent_id, caller=identity())
+    return HeldSessionsOut(items=[held_session_out(session, program) for session, program in found])
+
+
+@bp.delete("/agents/<agent_id>/sessions/<session_id>")
+@api(status=204, tags=TAGS, errors=(404,), scope="signed_in")
+def end_session(agent_id: str, session_id: str) -> None:
+    """End a session: its tokens count no more, in any process within 5 s.
+
+    One's own take no scope, another agent's take `agents:update`.
+    """
+    services().auth.end(agent_id, session_id, caller=identity())
 
 
 @bp.post("/stream-ticket")

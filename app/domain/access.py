@@ -219,6 +219,9 @@ class AgentStore(Protocol):
 
     def save_session(self, session: Session) -> None: ...
 
+    def sessions(self, agent_id: str, now: datetime) -> Sequence[tuple[Session, str | None]]:
+        """Those that still count, newest first, with the name of the program that holds each."""
+
     def revoke_sessions(self, agent_id: str, now: datetime) -> int:
         """End all sessions of an agent; how many."""
 

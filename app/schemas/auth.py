@@ -6,8 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from app.domain.access import Session
 from app.schemas.fields import Body, Name
-from app.schemas.shown import Shown
+from app.schemas.shown import Shown, UtcTime
 from app.services.agent_secrets import SECRET_LIMIT
 
 Scope = Annotated[str, Field(min_length=1, max_length=140, pattern=r"^[\x21-\x7e]+$", examples=["tasks:read"])]
@@ -35,6 +36,35 @@ class SessionOut(Shown):
     token: str
     expires_in: int = Field(description="Seconds")
     scopes: list[str]
+
+
+class HeldSessionOut(Shown):
+    """A session that still counts."""
+
+    id: str
+    client_id: str | None = Field(description="Of the program that holds it (OAuth); null for the agent itself")
+    program: str | None = Field(description="What that program calls itself")
+    scopes: list[str] | None = Field(description="All that it may hold; null for whatever the agent holds")
+    created_at: UtcTime
+    expires_at: UtcTime
+
+
+class HeldSessionsOut(Shown):
+    """An agent's sessions, newest first."""
+
+    items: list[HeldSessionOut]
+
+
+def held_session_out(session: Session, program: str | None) -> HeldSessionOut:
+    """A session as it is shown."""
+    return HeldSessionOut(
+        id=session.id,
+        client_id=session.client_id,
+        program=program,
+        scopes=None if session.scopes is None else list(session.scopes),
+        created_at=session.created_at,
+        expires_at=session.expires_at,
+    )
 
 
 class RefreshIn(Body):

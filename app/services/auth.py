@@ -167,6 +167,34 @@ class AuthService:
             unit.audit.add(entry(now, Caller(claims.agent_id, frozenset()), "session.revoked", claims.session_id))
         self._memory.clear()
 
+    def sessions(self, agent_id: str, *, caller: Caller) -> Sequence[tuple[Session, str | None]]:
+        """The agent's sessions that still count, newest first, with the name of the program that holds each.
+
+        Raises:
+            NotFound; Forbidden for another agent's without `agents:read`.
+        """
+        _check_mine(agent_id, caller, "agents:read")
+        with self._units(read_only=True) as unit:
+            unit.agents.get(agent_id)
+            return unit.agents.sessions(agent_id, self._clock.now())
+
+    def end(self, agent_id: str, session_id: str, *, caller: Caller) -> None:
+        """End a session: nothing that was made for it counts any more.
+
+        Raises:
+            NotFound; Forbidden for another agent's without `agents:update`.
+        """
+        _check_mine(agent_id, caller, "agents:update")
+        now = self._clock.now()
+        with self._units() as unit:
+            session = unit.agents.session(session_id, lock=True)
+            if session is None or session.agent_id != agent_id:
+                raise NotFound(t("Session not found"), session_id=session_id)
+            if session.revoked_at is None:
+                unit.agents.save_session(replace(session, revoked_at=now))
+                unit.audit.add(entry(now, caller, "session.revoked", session_id))
+        self._memory.clear()
+
     def token_caller(self, claims: TokenClaims) -> Caller:
         """Whom an access token stands for, with the scopes they hold today; Unauthorized when it counts no more."""
         shown = f"token:{claims.jti} {claims.session_id} {claims.agent_id} {claims.version}"
@@ -238,6 +266,11 @@ class AuthService:
                 return unit.agents.get(agent_id).caller()
             except NotFound:
                 return None
+
+
+def _check_mine(agent_id: str, caller: Caller, scope: str) -> None:
+    if caller.agent_id != agent_id and not caller.may(scope):
+        raise Forbidden(required_scopes=[scope], granted_scopes=sorted(caller.scopes))
 
 
 def _live(

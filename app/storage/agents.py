@@ -17,7 +17,15 @@ from app.domain.paging import Page
 from app.domain.texts import t
 from app.storage.inserts import insert_into
 from app.storage.oauth import forget_unused
-from app.storage.tables_access import agents, api_keys, oauth_codes, revoked_tokens, sessions, stream_tickets
+from app.storage.tables_access import (
+    agents,
+    api_keys,
+    oauth_clients,
+    oauth_codes,
+    revoked_tokens,
+    sessions,
+    stream_tickets,
+)
 
 T = TypeVar("T", Agent, ApiKey, Session, Ticket)
 
@@ -89,6 +97,14 @@ class SqlAgentStore:
     def save_session(self, session: Session) -> None:
         """Store a changed family."""
         self._connection.execute(update(sessions).where(sessions.c.id == session.id).values(_values(session)))
+
+    def sessions(self, agent_id: str, now: datetime) -> Sequence[tuple[Session, str | None]]:
+        """Those that still count, newest first, with the name of the program that holds each."""
+        mine = (sessions.c.agent_id == agent_id) & sessions.c.revoked_at.is_(None) & (sessions.c.expires_at > now)
+        programs = sessions.outerjoin(oauth_clients, oauth_clients.c.id == sessions.c.client_id)
+        query = select(sessions, oauth_clients.c.name.label("program")).select_from(programs).where(mine)
+        rows = [dict(row) for row in self._connection.execute(query.order_by(sessions.c.id.desc())).mappings()]
+        return [(_made(Session, row), program) for row in rows for program in (row.pop("program"),)]
 
     def revoke_sessions(self, agent_id: str, now: datetime) -> int:
         """End all sessions of an agent."""

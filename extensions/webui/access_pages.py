@@ -24,6 +24,7 @@ KINDS = (
 """What the audit log tells of."""
 PAGES: Mapping[str, str] = {"task": "tasks", "run": "runs", "agent": "agents", "webhook": "webhooks"}
 """Kinds of things that have a page of their own."""
+_ONCE: Mapping[str, Any] = {"key": None, "secret": None, "problem": ""}
 MOST = 200
 ROWS = 50
 
@@ -73,7 +74,9 @@ def _add_agent(pages: Blueprint, shell: Shell) -> None:
         found, keys = api.get(f"/agents/{agent_id}"), api.get(f"/agents/{agent_id}/keys")
         if not found.ok or not keys.ok:
             return shell.refused(keys if found.ok else found, place="agents")
-        values = {"one": found.data, "keys": keys.data["items"], "key": None, "secret": None, "problem": "", **more}
+        held = api.get(f"/agents/{agent_id}/sessions")
+        sessions = [one for one in held.data["items"] if one["client_id"]] if held.ok else []
+        values = {"one": found.data, "keys": keys.data["items"], "programs": sessions, **_ONCE, **more}
         return shell.page("webui/agent.html", place="agents", status=status, **values)
 
     @pages.get("/agents/<agent_id>")
@@ -106,6 +109,12 @@ def _add_switches(pages: Blueprint, shell: Shell) -> None:
     def revoke_key(agent_id: str, key_id: str) -> Response:
         """Revoke a key."""
         done = api.delete(f"/agents/{agent_id}/keys/{key_id}")
+        return shell.after(done, f"/agents/{agent_id}", "revoked", place="agents")
+
+    @pages.post("/agents/<agent_id>/sessions/<session_id>/end")
+    def end_session(agent_id: str, session_id: str) -> Response:
+        """Let a program act no more."""
+        done = api.delete(f"/agents/{agent_id}/sessions/{session_id}")
         return shell.after(done, f"/agents/{agent_id}", "revoked", place="agents")
 
     @pages.post("/agents/<agent_id>/<any(disable, enable):action>")

@@ -114,6 +114,11 @@ class MemoryAgentStore:
     def save_session(self, session: Session) -> None:
         self._rows.sessions[session.id] = session
 
+    def sessions(self, agent_id: str, now: datetime) -> Sequence[tuple[Session, str | None]]:
+        """See AgentStore; no program has a name here."""
+        mine = (one for one in self._rows.sessions.values() if one.agent_id == agent_id and one.revoked_at is None)
+        return [(one, None) for one in sorted(mine, key=lambda one: one.id, reverse=True) if one.expires_at > now]
+
     def revoke_sessions(self, agent_id: str, now: datetime) -> int:
         live = [s for s in self._rows.sessions.values() if s.agent_id == agent_id and s.revoked_at is None]
         self._rows.sessions.update({one.id: replace(one, revoked_at=now) for one in live})

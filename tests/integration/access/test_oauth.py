@@ -170,6 +170,22 @@ def test_a_program_takes_its_token_back(program: Program) -> None:
     assert program.call(tokens["access_token"]).status_code == 401
 
 
+def test_a_person_sees_who_acts_for_them_and_ends_it(program: Program) -> None:
+    tokens = program.redeem(program.code("ana"))
+    ana, bob = program.guarded.headers("ana"), program.guarded.new("bob", "tasks:read")
+    api = program.guarded.api
+    mine = api.get("/agents/me", headers=ana)["agent_id"]
+    held, own = api.get(f"/agents/{mine}/sessions", headers=ana)["items"][1], "client_id"
+    assert (held["program"], held[own], held["scopes"]) == ("Helper", program.id, ["tasks:create", "tasks:read"])
+    address = f"/agents/{mine}/sessions/{held['id']}"
+    for method, path in (("GET", f"/agents/{mine}/sessions"), ("DELETE", address)):
+        assert api.send(method, path, headers=bob).status_code == 403
+    api.send("DELETE", address, headers=ana, expect=204)
+    assert program.call(tokens["access_token"]).status_code == 401
+    assert len(api.get(f"/agents/{mine}/sessions", headers=ana)["items"]) == 2
+    api.send("DELETE", f"/agents/{mine}/sessions/none", headers=ana, expect=404)
+
+
 def test_who_loses_a_right_takes_it_from_their_programs(program: Program) -> None:
     tokens = program.redeem(program.code("ana"))
     found = program.guarded.api.get("/agents/me", headers=program.guarded.headers("ana"))
