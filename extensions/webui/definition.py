@@ -53,6 +53,7 @@ def from_yaml(text: str) -> Any:
         return yaml.safe_load(text)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
+        # As the catalogues have it: "line {line}, column {column}: {problem}".
         place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
         refused = Unreadable(f"{place}{error.problem or 'it is no YAML'}")
         refused.at = mark.index if mark else 0

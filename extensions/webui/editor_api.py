@@ -40,7 +40,7 @@ def _problems(shell: Shell, text: str) -> list[dict[str, Any]]:
     try:
         pipeline = from_yaml(text)
     except Unreadable as error:
-        return [_problem(error.at, min(error.at + 1, len(text)), str(error), "error")]
+        return [_problem(error.at, min(error.at + 1, len(text)), shell.context.translate(str(error)), "error")]
     if pipeline is None:
         return []
     found = shell.context.api.post("/pipelines/validate", {"pipeline": pipeline})

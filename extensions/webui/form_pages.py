@@ -128,7 +128,8 @@ def _sent(shell: Shell, task_id: str | None) -> Response:
     try:
         body = _body(values)
     except Unreadable as error:
-        return _form(shell, values, {str(error.args[1]): str(error.args[0])}, task=_named(task_id), status=400)
+        wrong = {str(error.args[1]): shell.context.translate(str(error.args[0]))}
+        return _form(shell, values, wrong, task=_named(task_id), status=400)
     if "preview" in request.form:
         return _form(shell, values, {}, task=_named(task_id))
     if task_id is None:

@@ -45,7 +45,7 @@ def _add_events(pages: Blueprint, shell: Shell) -> None:
         try:
             done = api.post("/events", {"topic": topic, "payload": from_yaml(text) or {}})
         except Unreadable as error:
-            return shown(400, problems={"payload": str(error)}, sent=sent)
+            return shown(400, problems={"payload": shell.context.translate(str(error))}, sent=sent)
         if done.ok:
             return shell.done("/events", "published")
         if done.status != 400:

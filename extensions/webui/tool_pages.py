@@ -67,7 +67,7 @@ def _tried(shell: Shell, name: str) -> Response:
     try:
         arguments = filled(found.data["input_schema"], members) if text is None else from_yaml(text) or {}
     except Unreadable as error:
-        return _shown(shell, name, 400, problem=str(error), **given)
+        return _shown(shell, name, 400, problem=shell.context.translate(str(error)), **given)
     done = api.post(f"/tools/{name}/invoke", {"arguments": arguments})
     if done.ok:
         return _shown(shell, name, output=done.data, **given)

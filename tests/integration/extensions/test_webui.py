@@ -201,7 +201,7 @@ def test_a_page_that_is_open_to_the_network_says_so(api: Api) -> None:
 def test_the_files_are_served_for_good(api: Api) -> None:
     _, seen = look(api)
     files = [one for one in seen.addresses if "/static/" in one]
-    assert len(files) == 4 and len({one.split("/")[4] for one in files}) == 1
+    assert len(files) == 5 and len({one.split("/")[4] for one in files}) == 1
     for file in files:
         with api.send("GET", file, expect=200) as answer:
             assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"

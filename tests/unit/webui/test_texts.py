@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -16,6 +17,8 @@ from jinja2.ext import babel_extract
 
 from app.extension_host.voice import Voice
 from app.languages.catalogue import LANGUAGES, Catalogue, platform_catalogue
+from extensions.webui.definition import Unreadable, from_yaml
+from extensions.webui.shell import SHEET
 from extensions.webui.words import Words
 from tests.servers import REPOSITORY
 
@@ -116,3 +119,35 @@ def test_numbers_and_dates_are_written_as_the_reader_writes_them(
     assert re.sub(r"\s", " ", words.number(1204.5)) == number and words.number(0.25) == small
     assert words.length(1.5) == length
     assert words.clock("2026-05-03T09:00:00Z") == this_year and words.clock("2031-05-03T09:00:00Z") == another
+
+
+def spoken() -> Iterator[str]:
+    """Everything in the code that reads like a sentence, and is no docstring."""
+    for file in sorted(HOME.glob("*.py")):
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        told = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        parts = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in ast.walk(node)}
+        for node in ast.walk(tree):
+            text = node.value if isinstance(node, ast.Constant) and id(node) not in told | parts else None
+            if isinstance(text, str) and "\n" not in text and re.match(r"[A-Z]\S* \S|[A-Z][a-z]+$", text):
+                yield text
+
+
+NO_WORDS = {"Lax", "Python", "Web UI", "English", *(key for keys, _ in SHEET for key in keys)}
+"""Names, and what is written on keys."""
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_everything_that_the_code_says_is_translated(language: str) -> None:
+    own, base = written(language), platform().translations(language)
+    said = set(spoken()) - NO_WORDS
+    assert len(said) > 100
+    assert [one for one in said if one not in own and base.gettext(one) == one] == []
+
+
+def test_where_a_text_cannot_be_read_is_told_in_the_readers_language() -> None:
+    with pytest.raises(Unreadable) as refused:
+        from_yaml("a: [x")
+    told = {language: voice(language).say(str(refused.value)) for language in LANGUAGES}
+    assert told["en"].startswith("line 1, column ") and told["ro"].startswith("rândul 1, coloana ")
+    assert told["ru"].startswith("строка 1, столбец ")

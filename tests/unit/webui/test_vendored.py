@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
+import re
 
 from tests.servers import REPOSITORY
 
@@ -30,3 +32,10 @@ def test_the_editor_is_made_of_what_the_lock_file_names() -> None:
     locked = {name: one["version"] for name, one in packages.items() if not one.get("dev")}
     assert {part["name"]: part["version"] for part in editor["made_of"]} == locked
     assert all(one["integrity"].startswith("sha512-") and "resolved" not in one for one in packages.values())
+
+
+def test_scripts_of_lists_and_runs_are_small() -> None:
+    loaded = b"".join((STATIC / "js" / name).read_bytes() for name in ("live.js", "keys.js"))
+    assert len(gzip.compress(loaded, 6)) < 20_000
+    live = (STATIC / "js" / "live.js").read_text(encoding="utf-8")
+    assert re.findall(r'^import .*"(.+)"', live, re.MULTILINE) == ["./keys.js"], "the rest is fetched where it is used"
