@@ -17,7 +17,7 @@ from app.domain.clock import SECOND, rfc3339
 from app.domain.events import led_by, run_depth
 from app.domain.execution import Claimed, Line, Settlement
 from app.domain.json_text import to_json
-from app.domain.permissions import facts_of
+from app.domain.permissions import facts_of, touches_nothing
 from app.domain.pipelines.fan_out import Job
 from app.domain.pipelines.model import SECRETS, Step
 from app.domain.pipelines.outcome import (
@@ -245,7 +245,7 @@ class RunExecution:
                 return self.failed(step, outcome_unknown(step))
             if verdict == "ask":
                 return self.parked(step, AnswerWait(), input=arguments, asks=True)
-        allowances = None if tool.pure else self.desk.allowances
+        allowances = None if touches_nothing(tool) else self.desk.allowances
         return Pending() if allowances is None else self._granted(allowances, step, arguments)
 
     def _granted(self, allowances: Allowances, step: Step, arguments: Mapping[str, Any]) -> Settlement | Pending | None:
@@ -265,7 +265,7 @@ class RunExecution:
 
     def _over_budget(self, tool: Tool, step: Step) -> Settlement | Pending | None:
         """The same once its turn has come, where a budget is used up."""
-        allowances = None if tool.pure else self.desk.allowances
+        allowances = None if touches_nothing(tool) else self.desk.allowances
         if allowances is None:
             return Pending()
         spent = self.desk.insist(lambda: allowances.begin(self._spender(step), self.run.id))
@@ -319,7 +319,7 @@ class RunExecution:
                 outcome = call(tool, request, step, self.lines.veil)
         finally:
             self.desk.ended(self)
-        allowances = None if tool.pure else self.desk.allowances
+        allowances = None if touches_nothing(tool) else self.desk.allowances
         if isinstance(outcome, Succeeded) and allowances is not None:
             output = outcome.output
             self.desk.insist(lambda: allowances.end(self._spender(step), output))
