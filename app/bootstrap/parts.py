@@ -354,10 +354,10 @@ def make_doors(
 ) -> Doors:
     """What extensions can reach in this kind of process."""
     # Runs that wait for the end of such a call are found by the next poll: that is soon enough.
-    turns = make_turns(settings, database, SilentRunQueue())
+    called = make_tools(settings, tools, database, SilentRunQueue(), events)
     return Doors(
         tools=tools,
-        invoke=Invoker(ToolService(tools=tools, turns=turns)),
+        invoke=Invoker(called),
         events=events.service,
         work=ExtensionWorkService(units=database.units),
         exposition=metrics.exposition if metrics else str,

@@ -14,8 +14,10 @@ from typing import Any, Final
 import orjson
 
 from app.domain.pipelines.model import PARALLEL, SECRETS
+from app.domain.scopes import INVOKE, SCOPES
 from app.domain.templates import TemplateError, compile_template
 from app.domain.texts import Text, all_of, joined, t
+from ordinaut import Tool
 
 TARGETS: Final[Mapping[str, Mapping[str, Any]]] = {
     "http.request": {"method": "GET", "url": ""},
@@ -117,6 +119,11 @@ class Permission:
             return t("Call {tool}", tool=self.tool)
         members = joined(", ", [joined(" = ", pair) for pair in shown.items()])
         return t("Call {tool} with {members}", tool=self.tool, members=members)
+
+
+def touches_nothing(tool: Tool) -> bool:
+    """Whether a call changes nothing outside of its run and asks nobody: it is pure, or a look at the platform."""
+    return tool.pure or (tool.read_only and tool.scope in SCOPES and tool.scope != INVOKE)
 
 
 def permissions_of(

@@ -19,6 +19,8 @@ OF_EXTENSION: Final = "of_extension"
 USE_SECRETS: Final = "secrets:use"
 READ_ALL: Final = "tasks:read:all"
 DECIDE: Final = "approvals:decide"
+INVOKE: Final = "tools:invoke"
+"""What tools take that have no scope of their own."""
 
 SCOPES: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -45,7 +47,7 @@ SCOPES: Final[Mapping[str, str]] = MappingProxyType(
         USE_SECRETS: t("use `${secrets.NAME}` in the pipelines of one's own tasks"),
         "secrets:manage": t("list, store and delete secrets; nobody ever reads one"),
         "tools:read": t("ask the tools `list_tools` and `get_tool` what there is to call"),
-        "tools:invoke": t("call tools directly"),
+        INVOKE: t("call tools directly"),
     }
 )
 """Scope -> what it allows. Beside these there is `ext:<id>:<name>` for each extension."""

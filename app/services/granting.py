@@ -8,7 +8,7 @@ from datetime import timedelta
 from app.domain.errors import NotFound
 from app.domain.grants import Grant, GrantPolicy, Terms, grant_facts, keeps
 from app.domain.ids import new_id
-from app.domain.permissions import Permission, permissions_of
+from app.domain.permissions import Permission, permissions_of, touches_nothing
 from app.domain.ports import Tools, UnitOfWork
 from app.domain.tasks import Task
 from app.services.audit_trail import SYSTEM, Difference, entry
@@ -63,7 +63,7 @@ class Grantor:
 
     def _harmless(self, tool: str) -> bool:
         try:
-            return self._tools.get(tool).pure
+            return touches_nothing(self._tools.get(tool))
         except NotFound:
             return False  # a server that has gone may come back
 

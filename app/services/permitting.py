@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.domain.budgets import Spender
 from app.domain.execution import Settlement
-from app.domain.permissions import facts_of
+from app.domain.permissions import facts_of, touches_nothing
 from app.domain.pipelines.model import Step
 from app.domain.pipelines.progress import BUDGET, key_of
 from app.domain.waits import ApprovalWait
@@ -24,7 +24,7 @@ def beyond_grant(
 ) -> Settlement | Pending | None:
     """What becomes of a step whose call its task's grant does not cover; Pending where it may be made."""
     allowances, run, lines = execution.desk.allowances, execution.run, execution.lines
-    if allowances is None or tool.pure:
+    if allowances is None or touches_nothing(tool):
         return Pending()
     facts = facts_of(step.uses, arguments)
     beyond = execution.desk.insist(lambda: allowances.beyond(run.task_id, step, facts))
@@ -42,7 +42,7 @@ def beyond_grant(
 def over_budget(execution: RunExecution, tool: Tool, step: Step) -> Settlement | Pending | None:
     """The same once its turn has come, where a budget is used up."""
     allowances = execution.desk.allowances
-    if allowances is None or tool.pure:
+    if allowances is None or touches_nothing(tool):
         return Pending()
     spent = execution.desk.insist(lambda: allowances.begin(_spender(execution, step), execution.run.id))
     if spent is None:
@@ -56,7 +56,7 @@ def over_budget(execution: RunExecution, tool: Tool, step: Step) -> Settlement |
 def spent(execution: RunExecution, tool: Tool, step: Step, output: Any) -> None:
     """Count what a call has used that went well."""
     allowances = execution.desk.allowances
-    if allowances is not None and not tool.pure:
+    if allowances is not None and not touches_nothing(tool):
         execution.desk.insist(lambda: allowances.end(_spender(execution, step), output))
 
 

@@ -18,15 +18,13 @@ from app.domain.pipelines.outcome import Failed, Succeeded, Waits
 from app.domain.pipelines.progress import Progress
 from app.domain.ports import Tools
 from app.domain.runs import RunError
-from app.domain.scopes import SCOPES, USE_SECRETS
+from app.domain.scopes import INVOKE, SCOPES, USE_SECRETS
 from app.domain.templates import Template, TemplateError
 from app.domain.texts import Text, t
 from app.domain.veil import Veil
 from app.domain.waits import Parked
 from app.telemetry import emit
 from ordinaut import Caller, Tool, ToolCall, ToolFailed
-
-DEFAULT_SCOPE = "tools:invoke"
 
 LONGEST_WAIT = 86_400.0
 """Seconds of another side's Retry-After that are honoured."""
@@ -49,7 +47,7 @@ def holds(condition: Condition | None, scope: Mapping[str, Any], step: Step) -> 
 
 def not_allowed(tool: Tool, caller: Caller, step: Step) -> Failed | None:
     """Why the run's agent may not call the tool; what a pipeline may always do takes no scope of its own."""
-    if tool.scope == DEFAULT_SCOPE or caller.may(tool.scope):
+    if tool.scope == INVOKE or caller.may(tool.scope):
         return None
     return _forbidden(tool.scope, step)
 
@@ -79,7 +77,7 @@ def _keeps(name: str, tools: Tools) -> bool:
         scope = tools.get(name).scope
     except NotFound:
         return False
-    return scope in SCOPES and scope != DEFAULT_SCOPE
+    return scope in SCOPES and scope != INVOKE
 
 
 def _forbidden(scope: str, step: Step) -> Failed:

@@ -18,6 +18,7 @@ from app.domain.budgets import Spender
 from app.domain.errors import Forbidden, InvalidInput, Problem, RateLimited, Unavailable, Unprocessable
 from app.domain.ids import new_id
 from app.domain.json_size import json_problem
+from app.domain.permissions import touches_nothing
 from app.domain.pipelines.json_schema import pipeline_schema
 from app.domain.pipelines.validate import Report, validate_pipeline
 from app.domain.ports import Tools
@@ -99,7 +100,7 @@ class ToolService:
         call = call if key is None else replace(call, idempotency_key=key)
         left = self._entered(tool, call, timeout)
         output = _answer(_started(tool, call, left), timeout)
-        if self._spending is not None and not tool.pure:
+        if self._spending is not None and not touches_nothing(tool):
             self._spending.end(Spender(agent_id=caller.agent_id, tool=name), output)
         elapsed = round((time.monotonic() - began) * 1000)
         return Invocation(tool=name, output=output, elapsed_ms=elapsed, logs=tuple(logs[:MAX_LOGS]))
@@ -125,7 +126,7 @@ class ToolService:
         return left
 
     def _spend(self, tool: Tool, call: ToolCall) -> None:
-        if self._spending is None or tool.pure:
+        if self._spending is None or touches_nothing(tool):
             return
         spent = self._spending.begin(Spender(agent_id=call.caller.agent_id, tool=tool.name))
         if spent is not None:

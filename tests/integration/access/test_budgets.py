@@ -90,6 +90,16 @@ def test_direct_calls_count_too(guarded: Guarded, root: dict[str, str]) -> None:
     # What touches nothing outside is not counted.
     put(guarded, root, "all", hard=0)
     guarded.api.post("/tools/data.set/invoke", {"arguments": {"value": 1}}, headers=root)
+    guarded.api.post("/tools/list_tasks/invoke", {"arguments": {}}, headers=root)
+
+
+def test_calls_of_assistants_count_too(guarded: Guarded, root: dict[str, str]) -> None:
+    put(guarded, root, "assistants", agent_id=guarded.api.get("/agents/me", headers=root)["agent_id"], hard=1)
+    asked = {"tool": "create_task", "parameters": {"title": "One", "schedule": "manual"}}
+    guarded.api.post("/ext/mcp_http/invoke", asked, headers=root)
+    refused = guarded.api.post("/ext/mcp_http/invoke", asked, headers=root, expect=429)
+    assert "assistants" in str(refused)
+    guarded.api.post("/ext/mcp_http/invoke", {"tool": "list_tasks", "parameters": {}}, headers=root)
 
 
 @pytest.mark.parametrize(
