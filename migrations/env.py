@@ -12,6 +12,7 @@ from app.storage import (  # noqa: F401 - they fill `metadata`
     tables_access,
     tables_approvals,
     tables_backfills,
+    tables_blobs,
     tables_budgets,
     tables_events,
     tables_extensions,

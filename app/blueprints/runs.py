@@ -12,6 +12,7 @@ from app.domain.runs import Run
 from app.domain.texts import t
 from app.http.api import Answer, api
 from app.http.identity import identity
+from app.http.media_types import extension, media_type
 from app.http.services import services
 from app.http.streams import EVENT_STREAM, HEARTBEAT, event_stream, frame, hung_up, slot
 from app.schemas.fields import PageQuery
@@ -91,6 +92,20 @@ def list_run_logs(run_id: str, query: PageQuery) -> PageOut[LogLineOut]:
     return page_out(
         services().runs.logs(run_id, caller=identity(), limit=query.limit, offset=query.offset), log_line_out
     )
+
+
+@bp.get("/<run_id>/blobs/<blob_id>")
+@api(tags=TAGS, errors=(404,), media="application/octet-stream", scope="runs:read")
+def get_run_blob(run_id: str, blob_id: str) -> Response:
+    """Get a large piece of a step's output, as `stored` in it says.
+
+    It is a file to be saved, of the type that whoever made it says; no browser opens it.
+    """
+    blob = services().blobs.get(run_id, blob_id, caller=identity())
+    response = Response(blob.data, content_type=media_type(blob.media_type))
+    response.headers["Content-Disposition"] = f'attachment; filename="{blob.id}{extension(blob.media_type)}"'
+    response.headers["Content-Security-Policy"] = "sandbox; default-src 'none'"
+    return response
 
 
 @bp.get("/<run_id>/stream")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -13,6 +14,7 @@ from app.domain.mcp import Known, Remote, RemoteCall, RemoteTool, Server
 from app.services.events import EventService
 from app.services.lifecycle import Herald
 from app.services.mcp import McpService, ServedTools
+from app.services.run_blobs import RunBlobs
 from app.services.task_drifts import TaskDrifts
 from app.storage.database import Database
 from app.telemetry import emit
@@ -73,7 +75,7 @@ def serve_mcp(settings: Settings, database: Database, tools: ToolRegistry, look:
         remote=WithSecrets(connections, look),
         known=database.known_mcp_servers,
         shelf=tools,
-        tools_of=tools_of,
+        tools_of=partial(tools_of, keep=RunBlobs(units=database.units).keep),
     )
     tools.ask(served.find)
 
@@ -92,7 +94,7 @@ def make_mcp(settings: Settings, database: Database, events: EventService, heral
 
 def _schemas(server: Server, known: Known) -> ToolRegistry:
     registry = ToolRegistry()
-    registry.serve(server.name, tools_of(server, known, connections))
+    registry.serve(server.name, tools_of(server, known, connections, keep=lambda blob: None))
     return registry
 
 

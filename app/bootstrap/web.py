@@ -38,10 +38,10 @@ from app.services.catalog import Services
 from app.services.extension_work import ExtensionWorkService
 from app.services.grants import GrantService
 from app.services.health import HealthService
-from app.services.holds import HoldService
 from app.services.idempotency import IdempotencyService
 from app.services.incidents import WEB_SECONDS, IncidentService, IncidentWatch
 from app.services.processes import ProcessService
+from app.services.run_blobs import RunBlobs
 from app.services.schedules import ScheduleService
 from app.services.task_looks import TaskLooks
 from app.services.task_upserts import TaskUpserts
@@ -76,6 +76,7 @@ def build(settings: Settings) -> Container:
         agenda=AgendaService(units=database.units, clock=database.clock),
         runs=work.runs,
         holds=work.holds,
+        blobs=RunBlobs(units=database.units),
         reruns=work.reruns,
         incidents=work.incidents,
         approvals=approvals,
@@ -99,10 +100,6 @@ def build(settings: Settings) -> Container:
     )
     host = make_host(settings, make_doors(settings, tools, database, events, services.metrics), tools)
     return Container(settings=settings, services=services, extensions=host, watch=_watch(database, work.incidents))
-
-
-def _holds(database: Database, clock: Clock) -> HoldService:
-    return HoldService(units=database.units, clock=clock)
 
 
 def _watch(database: Database, incidents: IncidentService) -> IncidentWatch:

@@ -220,11 +220,12 @@ class StepCall(ToolCall):
     """A call by a step of a pipeline.
 
     Attributes:
-        may_wait: Whether the tool may be parked with what it was given: others may read that.
+        has_secrets: Whether secrets are among its arguments: then nothing of it may be kept where others read it, so
+            it cannot wait.
         going_on: Where its last wait was not the answer.
     """
 
-    may_wait: bool
+    has_secrets: bool
     going_on: GoingOn | None = None
 
 

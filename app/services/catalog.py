@@ -27,6 +27,7 @@ from app.services.metrics import MetricsService
 from app.services.oauth import OAuthService
 from app.services.processes import ProcessService
 from app.services.reruns import RerunService
+from app.services.run_blobs import RunBlobs
 from app.services.runs import RunService
 from app.services.schedules import ScheduleService
 from app.services.secrets import SecretService
@@ -48,6 +49,7 @@ class Services:
     agenda: AgendaService
     runs: RunService
     holds: HoldService
+    blobs: RunBlobs
     reruns: RerunService
     bulk: BulkService
     approvals: ApprovalService

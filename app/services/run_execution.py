@@ -304,7 +304,7 @@ class RunExecution:
             caller=self.caller(),
             log=LogLines(self.lines.add).bound(step.id, self.lines.place),
             should_stop=self._should_stop,
-            may_wait=not step.secrets,
+            has_secrets=bool(step.secrets),
             going_on=None if back is None else self.progress.taken_up(step, back, self.lines.item),
         )
         self.desk.began(self, deadline)

@@ -16,7 +16,7 @@ from app.storage.ledger_sqlite import SqliteRunLedger
 from app.storage.mcp import known_servers
 from app.storage.unit_of_work import SqlUnitsOfWork
 
-REVISION = "0026"
+REVISION = "0027"
 """The migration this code was written against; a test compares it with `migrations/`."""
 
 

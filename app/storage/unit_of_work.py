@@ -16,6 +16,7 @@ from app.storage.approval_links import SqlApprovalLinkStore
 from app.storage.approvals import SqlApprovalStore
 from app.storage.audit import SqlAuditStore
 from app.storage.backfills import SqlBackfillStore
+from app.storage.blobs import SqlBlobStore
 from app.storage.budgets import SqlBudgetStore
 from app.storage.debounce import SqlDebounceStore
 from app.storage.dedupe import SqlDedupeStore
@@ -133,6 +134,11 @@ class SqlUnitOfWork:
     def mcp(self) -> SqlMcpStore:
         """What is known of servers of the Model Context Protocol."""
         return SqlMcpStore(self._connection)
+
+    @property
+    def blobs(self) -> SqlBlobStore:
+        """Large pieces of outputs."""
+        return SqlBlobStore(self._connection)
 
     @property
     def incidents(self) -> SqlIncidentStore:

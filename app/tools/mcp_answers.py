@@ -12,8 +12,6 @@ from app.domain.texts import t
 from ordinaut.tools import ToolFailed
 
 LONGEST_DESCRIPTION = 1000
-LONGEST_BLOCK = 64 * 1024
-"""Characters of binary data that an answer keeps of one block."""
 
 
 def remote_tool(tool: types.Tool) -> RemoteTool:
@@ -58,10 +56,6 @@ def _parsed(text: str) -> Any:
 
 def _block(block: Any) -> dict[str, Any]:
     told: dict[str, Any] = block.model_dump(by_alias=True, mode="json", exclude_none=True)
-    data = told.get("data")
-    if isinstance(data, str) and len(data) > LONGEST_BLOCK:
-        # A run's journal is no place for pictures.
-        told.update(data=None, omitted=True, characters=len(data))
     return told
 
 

@@ -10,6 +10,7 @@ from typing import Any, cast
 from app.domain.mcp import Known, Remote, RemoteCall, RemoteTool, Server, Unfinished
 from app.domain.texts import t
 from app.domain.waits import StepCall
+from app.tools.mcp_blobs import Keep, without_blobs
 from app.tools.mcp_output import checked
 from app.tools.mcp_pauses import away, pause, taken_up
 from ordinaut.tools import Tool, ToolCall, ToolFailed
@@ -45,14 +46,14 @@ class LazyRemote:
         return self._pool
 
 
-def tools_of(server: Server, known: Known, remote: Remote) -> Iterator[Tool]:
-    """A tool for each that the server has and the operator allows."""
+def tools_of(server: Server, known: Known, remote: Remote, *, keep: Keep) -> Iterator[Tool]:
+    """A tool for each that the server has and the operator allows; what is too large of their answers is kept."""
     for tool in known.tools:
         if server.allows(tool.name):
-            yield _tool(server, tool, remote)
+            yield _tool(server, tool, remote, keep)
 
 
-def _tool(server: Server, remote_tool: RemoteTool, remote: Remote) -> Tool:
+def _tool(server: Server, remote_tool: RemoteTool, remote: Remote, keep: Keep) -> Tool:
     name = f"{server.name}.{remote_tool.name}"
 
     def run(call: ToolCall) -> Any:
@@ -66,7 +67,7 @@ def _tool(server: Server, remote_tool: RemoteTool, remote: Remote) -> Tool:
             seconds=seconds,
             should_stop=call.should_stop,
             progress=lambda message: call.log("info", message),
-            may_pause=server.url is not None and isinstance(call, StepCall) and call.may_wait,
+            may_pause=server.url is not None and isinstance(call, StepCall) and not call.has_secrets,
             state=before.state,
             answers=before.answers,
         )
@@ -78,7 +79,7 @@ def _tool(server: Server, remote_tool: RemoteTool, remote: Remote) -> Tool:
         if isinstance(answer, Unfinished):
             left = seconds - (time.monotonic() - began)
             raise pause(call, server, answer, left_seconds=left, remote=remote)
-        return checked(answer, remote_tool.output_schema, name)
+        return without_blobs(checked(answer, remote_tool.output_schema, name), call, keep)
 
     return Tool(
         name=name,

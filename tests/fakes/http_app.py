@@ -89,6 +89,7 @@ def make_app(world: World | None = None) -> Flask:
         processes=nobody,
         idempotency=IdempotencyService(units=MemoryKeyUnits(), clock=clock),
         holds=HoldService(units=cast(Any, world.runs), clock=clock),
+        blobs=nobody,
         reruns=nobody,
         bulk=nobody,
         approvals=nobody,

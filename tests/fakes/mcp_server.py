@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import os
 import sys
 from typing import Any
 
 from mcp.server.mcpserver import Context, MCPServer
-from mcp_types import ToolAnnotations
+from mcp_types import ImageContent, TextContent, ToolAnnotations
 
 server = MCPServer("fake", version="1")
 
@@ -49,6 +50,13 @@ def echo(text: str) -> dict[str, str]:
 def die() -> str:
     """Ends the server."""
     os._exit(3)
+
+
+@server.tool()
+def picture(size: int, text: int = 0, type: str = "image/png") -> list[ImageContent | TextContent]:
+    """A picture of so many bytes, beside a text of so many letters."""
+    data = base64.b64encode(bytes(number % 251 for number in range(size))).decode()
+    return [ImageContent(type="image", data=data, mime_type=type), TextContent(type="text", text="a" * text)]
 
 
 if os.environ.get("FAKE_EXTRA") == "yes":

@@ -78,7 +78,7 @@ def test_tools_are_listed_with_their_hints_and_called(pool: Pool, http_server: S
     server = piped() if how == "pipe" else http_server
     version, tools = pool.listed(server)
     named = {tool.name: tool for tool in tools}
-    assert version >= "2025-11-25" and list(named) == ["boom", "die", "echo", "pid", "slow"]
+    assert version >= "2025-11-25" and list(named) == ["boom", "die", "echo", "picture", "pid", "slow"]
     assert (named["pid"].read_only, named["pid"].destructive) == (True, False)
     assert (named["slow"].destructive, named["slow"].idempotent) == (True, False), "what says nothing may do anything"
     assert (named["echo"].destructive, named["echo"].idempotent) == (False, True)

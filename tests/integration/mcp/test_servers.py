@@ -30,7 +30,10 @@ def test_a_server_that_was_asked_lends_its_tools(api: Api) -> None:
     )
     api.get("/tools/fake.echo", expect=404)
     asked = api.post("/mcp/servers/fake/test")
-    assert asked["tools"] == ["fake.boom", "fake.die", "fake.echo", "fake.pid", "fake.slow"] and asked["error"] is None
+    assert (
+        asked["tools"] == ["fake.boom", "fake.die", "fake.echo", "fake.picture", "fake.pid", "fake.slow"]
+        and asked["error"] is None
+    )
     assert api.get("/mcp/servers/fake") == asked
     shown = api.get("/tools/fake.echo")
     assert (shown["idempotent"], shown["input_schema"]["required"]) == (True, ["text"])

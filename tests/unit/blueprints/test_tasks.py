@@ -39,6 +39,7 @@ def make_client(world: TaskWorld) -> Any:
         tools=world.tool_service,
         runs=nobody,
         holds=nobody,
+        blobs=nobody,
         task_upserts=nobody,
         task_looks=nobody,
         agenda=nobody,
