@@ -9,6 +9,7 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
+from .compare import Line, compared
 from .shell import Shell, pretty
 from .words import moment_of
 
@@ -83,14 +84,14 @@ def _bar(run: Mapping[str, Any], place: int, seconds: float, top: float) -> Bar:
     return Bar(run=run, x=round(place * 100 / BARS, 2), y=round(HEIGHT - tall, 1), height=tall, seconds=seconds)
 
 
-def differing(row: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """What a change has changed: each member with its value before and after, for people to read."""
+def differing(row: Mapping[str, Any]) -> list[tuple[str, Sequence[Line]]]:
+    """What a change has changed: each member, and its value before and after, line by line."""
     before, after = row["before"] or {}, row["after"] or {}
     names = [name for name in {**before, **after} if name not in UNTOLD]
     if not before or not after:
         return []
     return [
-        (name, pretty(before.get(name)), pretty(after.get(name)))
+        (name, compared(pretty(before.get(name)), pretty(after.get(name))))
         for name in names
         if before.get(name) != after.get(name)
     ]
