@@ -72,6 +72,8 @@ def test_a_failed_run_is_understood_mended_and_repeated_from_the_step(lasting: A
     assert "keeps the definition it was started with" in old
     since = old.partition("What has changed since</summary>")[2].partition("</pre>")[0]
     assert re.search(r"<del>− +data: x\n</del>", since) and re.search(r"<ins>\+ +- 1\n</ins>", since)
+    history = page(lasting, f"/tasks/{task['id']}/history")
+    assert re.search(r"<del>− +data: x\n</del>", history) and "sha256" not in history.partition("<main")[2]
     where = post(lasting, f"/runs/{run_id}/rerun", {"from": "sum", "definition": "latest"})
     lasting.work()
     again = page(lasting, where)
