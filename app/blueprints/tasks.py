@@ -21,6 +21,7 @@ from app.http.services import services
 from app.http.written import Written
 from app.schemas.fields import PageQuery
 from app.schemas.occurrences import OccurrencePageOut, WhyOut, WhyQuery, record_page_out, why_out
+from app.schemas.runs import DefinitionOut, definition_out
 from app.schemas.task_answers import (
     ActionOut,
     RunNowOut,
@@ -92,6 +93,14 @@ def list_tasks(query: TaskListQuery) -> dict[str, Any]:
 def get_task(task_id: UUID) -> Answer:
     """Get a task, with its version as entity tag."""
     return tagged(services().tasks.get(str(task_id), caller=identity()))
+
+
+@bp.get("/tasks/<uuid:task_id>/definitions/<uuid:definition_id>")
+@api(returns=DefinitionOut, tags=TAGS, errors=(404,), scope="tasks:read")
+def get_task_definition(task_id: UUID, definition_id: UUID) -> DefinitionOut:
+    """Get what a task did before it was changed; the audit log names each by `definition_id`."""
+    definition, latest = services().tasks.definition(str(task_id), str(definition_id), caller=identity())
+    return definition_out(definition, latest=latest)
 
 
 @bp.put("/tasks/<uuid:task_id>")

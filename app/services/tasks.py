@@ -139,6 +139,15 @@ class TaskService:
         with self._units(read_only=True) as unit:
             return may_see(unit.tasks.get(task_id), caller)
 
+    def definition(self, task_id: str, definition_id: str, *, caller: Caller) -> tuple[Definition, bool]:
+        """What the task did at some time, and whether it still does; or NotFound."""
+        with self._units(read_only=True) as unit:
+            task = may_see(unit.tasks.get(task_id), caller)
+            definition = unit.tasks.definition(definition_id)
+        if definition.task_id != task.id:
+            raise NotFound(t("Definition not found"), definition_id=definition_id)
+        return definition, task.definition_id == definition.id
+
     def page(self, where: TaskFilter, *, caller: Caller, limit: int, offset: int) -> Page[Task]:
         """Tasks that the caller may see, newest first."""
         seen = visible(where, caller)

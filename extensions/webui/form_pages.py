@@ -14,6 +14,7 @@ from flask import Blueprint, Response, request
 from ordinaut import ApiAnswer
 
 from .commands import copied
+from .compare import compared
 from .definition import Unreadable, as_yaml, from_yaml
 from .policies import BACKOFFS, MISFIRES, OVERLAPS, STEPS
 from .shell import Shell, problems_of
@@ -163,7 +164,10 @@ def _conflict(shell: Shell, values: Mapping[str, str], task_id: str) -> Response
     if not found.ok:
         return shell.refused(found, place="tasks")
     theirs = _values(found.data)
-    differing = [(name, theirs[name], values[name]) for name in NEW if theirs[name].strip() != values[name].strip()]
+    # Browsers send the lines of a form with CR LF.
+    mine = {name: values[name].replace("\r\n", "\n").strip() for name in NEW}
+    names = [name for name in NEW if theirs[name].strip() != mine[name]]
+    differing = [(name, compared(theirs[name].strip(), mine[name])) for name in names]
     return _form(shell, values, {}, task=found.data, status=409, differing=differing)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from flask import Blueprint, Response, request
 
+from .compare import Line, changed_since
 from .gantt import Gantt, Row, draw
 from .run_log import LEVELS, read_log, whole_log
 from .shell import Shell
@@ -53,6 +55,7 @@ def _add_views(pages: Blueprint, shell: Shell) -> None:
             "log": read_log(shell, run_id, request.args),
             "levels": LEVELS,
             "changed": not kept["latest"],
+            "since": () if kept["latest"] else _since(shell, kept),
             "cause": shell.context.translate(CAUSES.get(found.data["trigger"], found.data["trigger"])),
             "waits": WAITS,
         }
@@ -65,6 +68,12 @@ def _add_views(pages: Blueprint, shell: Shell) -> None:
         answer = Response(lines, mimetype="text/plain")
         answer.headers["Content-Disposition"] = f'attachment; filename="{run_id[:36]}.log"'
         return answer
+
+
+def _since(shell: Shell, kept: Mapping[str, Any]) -> Sequence[Line]:
+    """How the task has been changed since; nothing where it is gone."""
+    task = shell.context.api.get(f"/tasks/{kept['task_id']}")
+    return changed_since(kept, task.data) if task.ok else ()
 
 
 def _add_acts(pages: Blueprint, shell: Shell) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
+from .compare import Line, compared
+from .definition import as_yaml
 from .shell import Shell, pretty
 from .words import moment_of
 
@@ -17,7 +19,7 @@ BARS = 100
 HEIGHT = 120.0
 LEAST_SECONDS = 0.001
 CHANGES = 50
-UNTOLD = frozenset({"updated_at", "version", "definition_id"})
+UNTOLD = frozenset({"updated_at", "version", "definition_id", "payload_sha256"})
 """What differs at every change, and says nothing."""
 
 
@@ -58,8 +60,20 @@ def add_task_more_pages(pages: Blueprint, shell: Shell) -> None:
         rows = api.get("/audit", kind="task", target=task_id, limit=CHANGES)
         if not rows.ok:
             return shell.refused(rows, place="tasks")
-        changes = [(row, differing(row)) for row in rows.data["items"]]
+        changes = [(row, [*differing(row), *_payload(shell, task_id, row)]) for row in rows.data["items"]]
         return shell.page("webui/task_history.html", place="tasks", task=found.data, changes=changes)
+
+
+def _payload(shell: Shell, task_id: str, row: Mapping[str, Any]) -> list[tuple[str, Sequence[Line]]]:
+    """What a change has changed in pipeline and params; the audit log has no more of these than an id."""
+    ids = [(row[side] or {}).get("definition_id") for side in ("before", "after")]
+    if None in ids or ids[0] == ids[1]:
+        return []
+    found = [shell.context.api.get(f"/tasks/{task_id}/definitions/{one}") for one in ids]
+    if not all(one.ok for one in found):
+        return []
+    lines = compared(*(as_yaml(one.data["payload"]) for one in found))
+    return [("payload", lines)] if lines else []
 
 
 def lengths(runs: Sequence[Mapping[str, Any]]) -> list[Bar]:
@@ -83,14 +97,14 @@ def _bar(run: Mapping[str, Any], place: int, seconds: float, top: float) -> Bar:
     return Bar(run=run, x=round(place * 100 / BARS, 2), y=round(HEIGHT - tall, 1), height=tall, seconds=seconds)
 
 
-def differing(row: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """What a change has changed: each member with its value before and after, for people to read."""
+def differing(row: Mapping[str, Any]) -> list[tuple[str, Sequence[Line]]]:
+    """What a change has changed: each member, and its value before and after, line by line."""
     before, after = row["before"] or {}, row["after"] or {}
     names = [name for name in {**before, **after} if name not in UNTOLD]
     if not before or not after:
         return []
     return [
-        (name, pretty(before.get(name)), pretty(after.get(name)))
+        (name, compared(pretty(before.get(name)), pretty(after.get(name))))
         for name in names
         if before.get(name) != after.get(name)
     ]

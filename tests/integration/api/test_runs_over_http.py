@@ -250,6 +250,10 @@ def test_a_run_keeps_what_it_does(api: Api) -> None:
     assert (kept["latest"], kept["payload"], kept["title"]) == (True, task["payload"], task["title"])
     api.send("PATCH", f"/tasks/{task['id']}", json={"title": "Another"}, expect=200)
     assert api.get(f"/runs/{run_id}/definition") == {**kept, "latest": False}
+    path = f"/tasks/{kept['task_id']}/definitions"
+    assert api.get(f"{path}/{kept['id']}") == {**kept, "latest": False}
+    api.get(f"{path}/{kept['task_id']}", expect=404)
+    api.get(f"/tasks/{api.task()['id']}/definitions/{kept['id']}", expect=404)
     api.get("/runs/nowhere/definition", expect=404)
 
 

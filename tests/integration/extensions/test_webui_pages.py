@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from extensions.webui.definition import as_yaml
 from tests.integration.access.conftest import Guarded, guarded_settings
 from tests.integration.api.conftest import Api, make_settings, serving
 from tests.integration.extensions.pages import HOME, failing, page, post
@@ -67,7 +68,12 @@ def test_a_failed_run_is_understood_mended_and_repeated_from_the_step(lasting: A
     mended["pipeline"] = "- id: sum\n  uses: data.transform\n  with: {expression: 'sum(@)', data: [1, 2]}\n"
     where = post(lasting, f"/tasks/{task['id']}/edit", mended, version=str(task["version"]))
     assert where == f"/tasks/{task['id']}?said=saved"
-    assert "keeps the definition it was started with" in page(lasting, f"/runs/{run_id}")
+    old = page(lasting, f"/runs/{run_id}")
+    assert "keeps the definition it was started with" in old
+    since = old.partition("What has changed since</summary>")[2].partition("</pre>")[0]
+    assert re.search(r"<del>− +data: x\n</del>", since) and re.search(r"<ins>\+ +- 1\n</ins>", since)
+    history = page(lasting, f"/tasks/{task['id']}/history")
+    assert re.search(r"<del>− +data: x\n</del>", history) and "sha256" not in history.partition("<main")[2]
     where = post(lasting, f"/runs/{run_id}/rerun", {"from": "sum", "definition": "latest"})
     lasting.work()
     again = page(lasting, where)
@@ -150,8 +156,10 @@ def test_two_who_edit_at_once_hear_of_each_other(lasting: Api) -> None:
     task = lasting.task(title="Shared")
     lasting.send("PATCH", f"/tasks/{task['id']}", json={"title": "Theirs"}, expect=200)
     mine = FORM | {"title": "Mine", "schedule_kind": "manual", "schedule_expr": ""}
+    mine["pipeline"] = as_yaml(task["payload"]["pipeline"]).replace("\n", "\r\n")
     shown = post(lasting, f"/tasks/{task['id']}/edit", mine, expect=409, version=str(task["version"]))
-    assert "Somebody has changed this task meanwhile." in shown and "Theirs" in shown and 'value="Mine"' in shown
+    assert "Somebody has changed this task meanwhile." in shown and 'value="Mine"' in shown
+    assert "<del>− Theirs\n</del><ins>+ Mine\n</ins>" in shown and "<code>pipeline</code>" not in shown
     version = re.search(r'name="version" value="(\d+)"', shown)
     assert version
     post(lasting, f"/tasks/{task['id']}/edit", mine, version=version[1])

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
+from extensions.webui.compare import Line
 from extensions.webui.task_more_pages import BARS, HEIGHT, differing, lengths
 
 BEGIN = datetime(2026, 11, 25, 8, 30, tzinfo=UTC)
@@ -32,5 +33,5 @@ def test_longer_runs_have_taller_bars_and_none_leaves_the_picture(lasted: list[f
 
 def test_a_change_tells_what_differs_and_a_beginning_tells_nothing() -> None:
     row = {"before": {"title": "a", "version": 1, "tags": ["x"]}, "after": {"title": "b", "version": 2, "tags": ["x"]}}
-    assert differing(row) == [("title", "a", "b")]
+    assert differing(row) == [("title", [Line("gone", "a"), Line("new", "b")])]
     assert differing({"before": None, "after": {"title": "a"}}) == []
