@@ -252,13 +252,16 @@ class RunExecution:
         """The same where the task's grant may keep it from being made."""
         facts = facts_of(step.uses, arguments)
         beyond = self.desk.insist(lambda: allowances.beyond(self.run.task_id, step, facts))
-        # Others read what somebody is asked.
-        told = self.lines.veil.clean(facts) if self.lines.veil else facts
-        key = key_of(step, self.lines.item)
-        if beyond is None or self.progress.permitted.get(key) == told:
+        if beyond is None:
             return Pending()
         if beyond.outside == "fail":
+            # Whatever was approved before: the grant may have been taken back since.
             return self.failed(step, outside_grant(step, beyond.reason))
+        # As the journal has it once somebody has decided, and without secrets: others read what is asked.
+        told = orjson.loads(to_json(self.lines.veil.clean(facts) if self.lines.veil else facts))
+        key = key_of(step, self.lines.item)
+        if self.progress.permitted.get(key) == told:
+            return Pending()
         run_id = self.job.key(step, self.lines.item).partition(":")[0]
         asked = question(step, told, run_id=run_id, asked_by=self._caller().agent_id)
         return self.parked(step, ApprovalWait(approval=asked), input=arguments, beyond=told)
