@@ -178,9 +178,9 @@ def check_open(grant: Grant, wanted: Standing) -> None:
         raise Conflict(t("It has been decided already"), **details, decided_by=grant.decided_by)
 
 
-def keeps(grant: Grant | None, wanted: Sequence[Permission], now: datetime) -> bool:
+def keeps(grant: Grant, wanted: Sequence[Permission], now: datetime) -> bool:
     """Whether an accepted grant stands for all that is wanted now."""
-    if grant is None or grant.status != "accepted":
+    if grant.status != "accepted":
         return False
     in_time = grant.terms.until is None or now < grant.terms.until
     return in_time and covered(wanted, grant.permissions)

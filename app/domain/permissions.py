@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import orjson
 
+from app.domain.json_text import to_json
 from app.domain.pipelines.model import PARALLEL, SECRETS
 from app.domain.scopes import INVOKE, SCOPES
 from app.domain.templates import TemplateError, compile_template
@@ -226,12 +227,15 @@ def _host(url: str) -> str:
 
 
 def _same(one: Any, other: Any) -> bool:
-    """As JSON: `1` is neither `true` nor `1.0`."""
-    return orjson.dumps(one, option=orjson.OPT_SORT_KEYS) == orjson.dumps(other, option=orjson.OPT_SORT_KEYS)
+    """As JSON: `1` is neither `true` nor `1.0`; what JSON cannot hold is equal to nothing."""
+    try:
+        return orjson.dumps(one, option=orjson.OPT_SORT_KEYS) == orjson.dumps(other, option=orjson.OPT_SORT_KEYS)
+    except (TypeError, ValueError):
+        return False
 
 
 def _shown(value: Any) -> str:
-    text = value if isinstance(value, str) else orjson.dumps(value).decode()
+    text = value if isinstance(value, str) else to_json(value).decode()
     return text if len(text) <= LONGEST_SHOWN else text[: LONGEST_SHOWN - 1] + "…"
 
 

@@ -130,10 +130,10 @@ def _reasons(task: Task, moment: datetime, now: datetime) -> Iterator[tuple[bool
         yield moment >= task.ends_at, t("The task ended at {moment} (ends_at); nothing fires after.", moment=ends)
     changed = t("The schedule was set at {moment}; nothing before that moment fires.", moment=rfc3339(task.anchor_at))
     yield moment <= task.anchor_at and task.schedule_kind != "once", changed
-    hold = grant_hold(task.grant_status, task.granted_until, max(moment, now))
-    yield hold is not None and moment > now, joined("", [hold, "."])
     yield task.status == "canceled", t("The task is canceled; its schedule never fires again.")
     yield task.status == "paused", t("The task is paused; its schedule does not fire until it is resumed.")
+    hold = grant_hold(task.grant_status, task.granted_until, max(moment, now))
+    yield hold is not None and moment > now, joined("", [hold, "."])
     yield task.status == "completed" and moment > now, t("The task is completed; its schedule has ended.")
 
 

@@ -27,8 +27,21 @@ class Grantor:
         self._tools = tools
         self._policy = policy
 
+    def governs(self, caller: Caller) -> bool:
+        """Whether what this caller writes needs to be accepted."""
+        return self._policy.governs(caller)
+
     def asked(self, unit: UnitOfWork, before: Task | None, task: Task, caller: Caller) -> tuple[Task, Grant | None]:
-        """The task with the state of its grant, and the grant to be stored with it, where one is needed.
+        """What is foreseen, with an end to all grants whose place it takes."""
+        after, grant = self.foreseen(unit, before, task, caller)
+        if after is not task and before is not None:
+            for one in unit.grants.standing(task.id):
+                if one.status != "accepted" or (grant is not None and grant.status == "accepted"):
+                    unit.grants.save(replace(one, status="replaced"))
+        return after, grant
+
+    def foreseen(self, unit: UnitOfWork, before: Task | None, task: Task, caller: Caller) -> tuple[Task, Grant | None]:
+        """The task with the state of its grant, and the grant to be stored with it, where a new one is needed.
 
         What stays inside of an accepted grant keeps it; anything else has to be accepted anew.
 
@@ -38,24 +51,19 @@ class Grantor:
         """
         if not self._policy.on or (before is not None and before.payload == task.payload):
             return task, None
-        standing = unit.grants.standing(task.id) if before is not None else ()
         governed = self._policy.governs(caller)
         if not governed and (before is None or before.grant_status is None):
             return task, None
         wanted = self._wanted(task)
-        accepted = next((one for one in standing if one.status == "accepted"), None)
-        for one in standing:
-            if one.status != "accepted":
-                unit.grants.save(replace(one, status="replaced"))
-        if accepted is not None and keeps(accepted, wanted, task.updated_at):
+        standing = unit.grants.standing(task.id) if before is not None else ()
+        accepted = next((one for one in standing if keeps(one, wanted, task.updated_at)), None)
+        if accepted is not None:
             return with_grant(task, accepted), None
         grant = self._new(task, wanted, caller)
         if not governed or not wanted:
             # An admin who writes it accepts it; and there is nothing to accept in what touches nothing.
             judge = SYSTEM if governed else caller
             grant = replace(grant, status="accepted", decided_by=judge.agent_id, decided_at=task.updated_at)
-            for one in standing:
-                unit.grants.save(replace(one, status="replaced"))
         return with_grant(task, grant), grant
 
     def _wanted(self, task: Task) -> tuple[Permission, ...]:

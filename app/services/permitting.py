@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import orjson
+
 from app.domain.budgets import Spender
 from app.domain.execution import Settlement
+from app.domain.json_text import to_json
 from app.domain.permissions import facts_of, touches_nothing
 from app.domain.pipelines.model import Step
 from app.domain.pipelines.progress import BUDGET, key_of
@@ -28,12 +31,15 @@ def beyond_grant(
         return Pending()
     facts = facts_of(step.uses, arguments)
     beyond = execution.desk.insist(lambda: allowances.beyond(run.task_id, step, facts))
-    # Others read what somebody is asked.
-    told = lines.veil.clean(facts) if lines.veil else facts
-    if beyond is None or execution.progress.permitted.get(key_of(step, lines.item)) == told:
+    if beyond is None:
         return Pending()
     if beyond.outside == "fail":
+        # Whatever was approved before: the grant may have been taken back since.
         return execution.failed(step, outside_grant(step, beyond.reason))
+    # As the journal has it once somebody has decided, and without secrets: others read what is asked.
+    told = orjson.loads(to_json(lines.veil.clean(facts) if lines.veil else facts))
+    if execution.progress.permitted.get(key_of(step, lines.item)) == told:
+        return Pending()
     run_id = execution.job.key(step, lines.item).partition(":")[0]
     asked = question(step, told, run_id=run_id, asked_by=execution.caller().agent_id)
     return execution.parked(step, ApprovalWait(approval=asked), input=arguments, beyond=told)

@@ -14,7 +14,7 @@ from app.domain.clock import Clock, rfc3339
 from app.domain.errors import InvalidInput, NotFound, PreconditionFailed, Problem
 from app.domain.events import next_depth
 from app.domain.expectations import watched_since
-from app.domain.grants import NO_GRANTS, GrantPolicy
+from app.domain.grants import NO_GRANTS, GrantPolicy, grant_hold
 from app.domain.ids import new_id
 from app.domain.json_size import json_problem
 from app.domain.paging import Page
@@ -116,7 +116,7 @@ class TaskService:
 
     def preview(self, fields: Mapping[str, Any], *, caller: Caller, found: Sequence[Problem] = ()) -> Preview:
         """What `create` would store; nothing is stored. The same problems are raised."""
-        return self.shown(self._new(fields, caller, found), caller)
+        return self._granted(self.shown(self._new(fields, caller, found), caller), None, caller)
 
     def preview_change(
         self,
@@ -132,7 +132,8 @@ class TaskService:
             current = may_change(unit.tasks.get(task_id), caller)
         check_owner_named(fields, caller, current.created_by)
         given = _replacement(fields) if whole else fields
-        return self.shown(self._drafts.changed(current, given, now=self._clock.now(), found=found), caller)
+        draft = self._drafts.changed(current, given, now=self._clock.now(), found=found)
+        return self._granted(self.shown(draft, caller), current, caller)
 
     def get(self, task_id: str, *, caller: Caller) -> Task:
         """The task, or NotFound."""
@@ -338,6 +339,16 @@ class TaskService:
             if one.note
         ][:1]
         return Preview(draft.task, tuple(occurrences), (*draft.warnings, *notes, *self._similar(draft.task, caller)))
+
+    def _granted(self, preview: Preview, before: Task | None, caller: Caller) -> Preview:
+        """The preview with what somebody would have to accept first."""
+        if not self._grantor.governs(caller):
+            return preview
+        with self._units(read_only=True) as unit:
+            task, _ = self._grantor.foreseen(unit, before, preview.task, caller)
+        hold = grant_hold(task.grant_status, task.granted_until, task.updated_at)
+        notes = [] if hold is None else [Problem("/payload/pipeline", hold)]
+        return replace(preview, task=task, warnings=(*preview.warnings, *notes))
 
     def _similar(self, task: Task, caller: Caller) -> list[Problem]:
         near = self.page(TaskFilter(q=task.title), caller=caller, limit=20, offset=0)

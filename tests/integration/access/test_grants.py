@@ -256,6 +256,19 @@ def test_a_step_outside_of_the_grant_asks_where_that_was_said(
     assert (run["status"], run["error"]["type"]) == ("failed", "not_approved")
 
 
+def test_what_was_approved_is_not_done_once_the_grant_is_taken_back(
+    guarded: Guarded, ana: dict[str, str], bob: dict[str, str]
+) -> None:
+    task = made(guarded, ana)
+    grant = accepted(guarded, task, bob, outside="ask")
+    run = run_of(guarded, task, ana, what="shut")
+    one = waiting(guarded, run, bob)
+    guarded.api.post(f"/approvals/{one['id']}/decide", {"decision": "approve"}, headers=bob)
+    guarded.api.post(f"/grants/{grant['id']}/refuse", headers=bob)
+    guarded.api.work()
+    assert guarded.api.get(f"/runs/{run['id']}", headers=ana)["error"]["type"] == "outside_grant"
+
+
 def test_each_item_of_a_list_is_held_against_the_grant(
     guarded: Guarded, ana: dict[str, str], bob: dict[str, str]
 ) -> None:

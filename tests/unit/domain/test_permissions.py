@@ -74,6 +74,7 @@ def test_of_other_tools_every_argument_counts() -> None:
 def test_true_is_not_one() -> None:
     granted = wanted(call("x.y", force=1))
     assert not allowed("x.y", {"force": True}, (), granted)
+    assert not allowed("x.y", {"force": 2**70}, (), granted)
 
 
 def test_arguments_filled_in_as_a_whole_leave_all_open() -> None:
@@ -140,6 +141,7 @@ def test_whether_a_change_stays_inside(before: dict[str, Any], after: dict[str, 
         (call("x.y"), "Call x.y"),
         (call("x.y", a={"b": 1}, c="${steps.x}"), 'Call x.y with c = anything that the run works out, a = {"b":1}'),
         ({"uses": "x.y", "with": "${steps.x}"}, "Call x.y with anything at all"),
+        (call("x.y", a=2**70), f'Call x.y with a = "{2**70}"'),
         (call("x.y", a="x" * 500), "Call x.y with a = " + "x" * 199 + "…"),
     ],
 )  # fmt: skip

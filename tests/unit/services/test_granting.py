@@ -77,6 +77,23 @@ def test_only_a_change_of_what_it_does_is_looked_at() -> None:
     assert [grant.status for grant in grants(one)] == ["replaced", "pending"]
 
 
+def test_a_preview_says_what_would_have_to_be_accepted_and_stores_nothing() -> None:
+    one = world("agents")
+    fields = {"title": "A task", "schedule_kind": "manual", "payload": steps(1)}
+    seen = one.tasks.preview(fields)
+    assert (seen.task.grant_status, [warning.pointer for warning in seen.warnings]) == (
+        "pending",
+        ["/payload/pipeline"],
+    )
+    assert one.tasks.preview(fields, caller=ROOT).warnings == ()
+    task = make(one)
+    wider = one.tasks.preview_change(task.id, {"payload": steps(2)}, whole=False)
+    assert wider.warnings[-1].message == "What the task may do has to be accepted first"
+    assert [grant.status for grant in grants(one)] == ["pending"]
+    harmless: dict[str, Any] = {"payload": {"params": {}, "pipeline": []}}
+    assert one.tasks.preview_change(task.id, harmless, whole=False).task.grant_status == "accepted"
+
+
 def test_a_task_from_before_goes_on_until_what_it_does_is_changed() -> None:
     one = world("agents")
     task = make(one, ROOT, created_by="ana")
