@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from app.domain.errors import Conflict, NotFound, Unprocessable
+from app.domain.approvals import Forms
+from app.domain.errors import Conflict, InvalidInput, NotFound, Unprocessable
 from app.domain.events import next_depth
 from app.domain.grants import check_not_held
 from app.domain.ids import new_id
@@ -58,6 +59,19 @@ def check_startable(task: Task, now: datetime) -> None:
     if task.status == "canceled":
         raise Conflict(t("A canceled task cannot be run"), task_id=task.id, status=task.status)
     check_not_held(task.id, task.grant_status, task.granted_until, now)
+
+
+def check_params(task: Task, wish: RunRequest, forms: Forms) -> None:
+    """Refuse params that are not what the task's schema asks for.
+
+    Raises:
+        InvalidInput: with every problem there is.
+    """
+    if task.params_schema is None:
+        return
+    problems = forms.problems(task.params_schema, {**task.payload["params"], **(wish.params or {})})
+    if problems:
+        raise InvalidInput([replace(one, pointer=f"/params{one.pointer}") for one in problems])
 
 
 def with_limits(run: NewRun, task: Task) -> NewRun:

@@ -30,7 +30,7 @@ from app.services.granting import TOLD, Grantor, requested
 from app.services.lifecycle import Herald, Telling, check_may_hear, task_facts
 from app.services.ownership import check_owner_named, may_change, may_see, visible
 from app.services.run_requests import RunRequest as RunRequest
-from app.services.run_requests import accepted_before, by_hand, check_startable, same_wish
+from app.services.run_requests import accepted_before, by_hand, check_params, check_startable, same_wish
 from app.services.schedules import upcoming
 from app.services.task_drafts import STATEFUL, Draft, TaskDrafts, defaults
 from app.services.task_states import Change, Nap
@@ -262,7 +262,7 @@ class TaskService:
                 return same_wish(earlier, wish), True
             now = self._clock.now()
             check_startable(task, now)
-            self._check_params(task, wish.params or {})
+            check_params(task, wish, self._forms)
             new = by_hand(task, wish, origin, request_id, now)
             if (before := accepted_before(unit, new, now)) is not None:
                 return before, True
@@ -270,13 +270,6 @@ class TaskService:
             unit.audit.add(entry(now, caller, "run.requested", new.id, Difference(after={"task_id": task_id})))
             unit.after_commit(self._queue.ring)
             return unit.runs.get(new.id), False
-
-    def _check_params(self, task: Task, params: Mapping[str, Any]) -> None:
-        if task.params_schema is None:
-            return
-        problems = self._forms.problems(task.params_schema, {**task.payload["params"], **params})
-        if problems:
-            raise InvalidInput([replace(one, pointer=f"/params{one.pointer}") for one in problems])
 
     def occurrences(self, task_id: str, *, caller: Caller, limit: int, offset: int) -> Page[OccurrenceRecord]:
         """What became of the task's occurrences, newest first; NotFound."""
