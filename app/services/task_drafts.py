@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,6 +16,7 @@ from app.domain.next_run import MOMENT, aimed_at, first_after, schedule_of, used
 from app.domain.pipelines.validate import validate_pipeline
 from app.domain.ports import Tools
 from app.domain.run_limits import key_problems
+from app.domain.schedules import Occurrence
 from app.domain.tasks import BY_EVENT, TIMELESS, Task, TaskStatus
 from app.domain.texts import joined, t, tn
 
@@ -70,6 +71,19 @@ def defaults() -> dict[str, Any]:
             if one.name in EDITABLE and one.name not in {"title", "description", "payload", "created_by", *SCHEDULE}
         },
     }
+
+
+def replacement(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a task that is replaced as a whole: what is left out goes back to its default, or stays."""
+    kept = {name: value for name, value in defaults().items() if name not in STATEFUL}
+    return {**kept, **fields}
+
+
+def clock_notes(occurrences: Iterable[Occurrence]) -> list[Problem]:
+    """What clocks do to the first of these occurrences that they do anything to."""
+    hint = t("Choose a time that clocks do not skip")
+    noted = [(f"{one.local:%Y-%m-%d}", one.note) for one in occurrences if one.note]
+    return [Problem("/schedule_expr", joined(": ", texts), hint) for texts in noted[:1]]
 
 
 class TaskDrafts:

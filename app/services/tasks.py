@@ -32,7 +32,7 @@ from app.services.ownership import check_owner_named, may_change, may_see, visib
 from app.services.run_requests import RunRequest as RunRequest
 from app.services.run_requests import accepted_before, by_hand, check_params, check_startable, same_wish
 from app.services.schedules import upcoming
-from app.services.task_drafts import STATEFUL, Draft, TaskDrafts, defaults
+from app.services.task_drafts import Draft, TaskDrafts, clock_notes, replacement
 from app.services.task_states import Change, Nap
 from app.services.tool_fields import id_for, task_fields
 from app.telemetry import emit
@@ -131,7 +131,7 @@ class TaskService:
         with self._units(read_only=True) as unit:
             current = may_change(unit.tasks.get(task_id), caller)
         check_owner_named(fields, caller, current.created_by)
-        given = _replacement(fields) if whole else fields
+        given = replacement(fields) if whole else fields
         draft = self._drafts.changed(current, given, now=self._clock.now(), found=found)
         return self._granted(self.shown(draft, caller), current, caller)
 
@@ -173,7 +173,7 @@ class TaskService:
         Raises:
             NotFound, Forbidden, PreconditionFailed, Conflict; InvalidInput with every problem there is.
         """
-        return self.patch(task_id, _replacement(fields), caller=caller, if_match=if_match, found=found)
+        return self.patch(task_id, replacement(fields), caller=caller, if_match=if_match, found=found)
 
     def patch(
         self,
@@ -322,16 +322,8 @@ class TaskService:
     def shown(self, draft: Draft, caller: Caller) -> Preview:
         """The draft with what would follow from it."""
         occurrences = upcoming(draft.task, self._clock.now(), PREVIEWED)
-        notes = [
-            Problem(
-                "/schedule_expr",
-                joined(": ", [f"{one.local:%Y-%m-%d}", one.note]),
-                t("Choose a time that clocks do not skip"),
-            )
-            for one in occurrences
-            if one.note
-        ][:1]
-        return Preview(draft.task, tuple(occurrences), (*draft.warnings, *notes, *self._similar(draft.task, caller)))
+        warnings = (*draft.warnings, *clock_notes(occurrences), *self._similar(draft.task, caller))
+        return Preview(draft.task, tuple(occurrences), warnings)
 
     def _granted(self, preview: Preview, before: Task | None, caller: Caller) -> Preview:
         """The preview with what somebody would have to accept first."""
@@ -404,8 +396,3 @@ def _defined(task: Task, limit: list[str] | None) -> tuple[Task, Definition]:
         document["scopes"] = limit
     definition = Definition(id=new_id(), task_id=task.id, document=document, created_at=task.updated_at)
     return replace(task, definition_id=definition.id), definition
-
-
-def _replacement(fields: Mapping[str, Any]) -> dict[str, Any]:
-    kept = {name: value for name, value in defaults().items() if name not in STATEFUL}
-    return {**kept, **fields}
