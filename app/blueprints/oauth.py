@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib import import_module
 from typing import Any
 
 from flask import Blueprint, Response, request
 
-from app.domain.errors import InvalidInput, OrdinautError, Unauthorized
+from app.domain.errors import InvalidInput, NotFound, OrdinautError, Unauthorized
 from app.domain.json_limits import check_json
 from app.domain.texts import t
 from app.http.api import Answer, RawBody, api
 from app.http.json import dump
 from app.http.limits import count_login
 from app.http.oauth import METADATA, RESOURCES, require_offered, resource_metadata, server_metadata
-from app.http.oauth_pages import asking, begin, is_ours, refused, remember, signed_in, signing_in
+from app.http.oauth_pages import asking, begin, forget, is_ours, refused, remember, signed_in, signing_in
 from app.http.plain_pages import wants_page
 from app.http.services import services
 from app.schemas.oauth import AuthorizeQuery, ResourceOut, ServerOut
@@ -80,8 +80,7 @@ def decide_on_rights(query: AuthorizeQuery) -> Response:
 def sign_in_to_decide(query: AuthorizeQuery) -> Response:
     """Sign in with the form of that page.
 
-    The fields are `agent` and `secret`; without an agent the secret is an API key. This address has the limit of
-    logins.
+    The fields are `agent` and `secret`. This address has the limit of logins.
     """
     return _asked(_signed)
 
@@ -92,11 +91,11 @@ def exchange_for_tokens() -> Response:
     """Get tokens for a code, a refresh token, or an agent's secret.
 
     `grant_type` is `authorization_code`, `refresh_token` or `client_credentials`. The tokens are good for the
-    endpoint of assistants alone. This address has the limit of logins.
+    endpoint of assistants alone. What is refused counts against the limit of logins.
     """
     require_offered()
-    count_login(None)
-    return _kept_by_nobody(_protocol()[1].create_token_response())
+    server = _protocol()[1]
+    return _kept_by_nobody(server.answered(server.create_token_response))
 
 
 @bp.post("/register")
@@ -134,14 +133,14 @@ def register_program() -> Response:
 def revoke_program_token() -> Response:
     """Take a program's token back (RFC 7009): its whole session ends."""
     require_offered()
-    count_login(None)
-    return _kept_by_nobody(_protocol()[1].create_endpoint_response("revocation"))
+    server = _protocol()[1]
+    return _kept_by_nobody(server.answered(partial(server.create_endpoint_response, "revocation")))
 
 
 def _resource(path: str) -> Answer:
     require_offered()
     if path not in RESOURCES:
-        raise InvalidInput.at("/path", t("There is no such resource"))
+        raise NotFound(t("There is no such resource"), path=path)
     return Answer(resource_metadata(path), headers=_OPEN)
 
 
@@ -160,9 +159,11 @@ def _asked(go_on: Any) -> Response:
     try:
         return _kept_by_nobody(go_on(server, server.get_consent_grant()))
     except module.OAuth2Error as error:
-        if error.redirect_uri or not wants_page():
+        # Anybody may register any address: a browser is sent there only once somebody has signed in (RFC 9700, 4.11.2).
+        if not wants_page() or (error.redirect_uri and signed_in() is not None):
             return _kept_by_nobody(server.handle_error_response(None, error))
-        return _kept_by_nobody(refused(error.description or error.error, 400))
+        back = server.handle_error_response(None, error).headers.get("Location", "")
+        return _kept_by_nobody(refused(error.description or error.error, 400, back))
 
 
 def _page(server: Any, grant: Any) -> Response:
@@ -174,9 +175,9 @@ def _page(server: Any, grant: Any) -> Response:
 
 def _signed(server: Any, grant: Any) -> Response:
     agent, secret = request.form.get("agent", "").strip(), request.form.get("secret", "")
-    count_login(agent or None)
+    count_login(agent)
     try:
-        token = begin(agent, secret)
+        token = begin(agent.replace("\x00", ""), secret)
     except Unauthorized:
         return signing_in(grant.client.found, t("The agent or its secret is wrong"))
     back = f"{request.script_root}/authorize?{request.query_string.decode('latin-1')}"
@@ -187,10 +188,13 @@ def _decided(server: Any, grant: Any) -> Response:
     caller = signed_in()
     if caller is None or not is_ours(request.form.get("proof", "")):
         return signing_in(grant.client.found, t("Sign in again, please"))
+    decision = request.form.get("decision")
+    if decision == "other":
+        return forget(signing_in(grant.client.found))
     granted = frozenset(request.form.getlist("granted"))
     given = [scope for scope in grant.request.scope.split() if scope in granted and caller.may(scope)]
     agreed = None
-    if request.form.get("decision") == "allow" and given:
+    if decision == "allow" and given:
         agreed = _protocol()[0].Agreed(caller, frozenset(given))
     answer: Response = server.create_authorization_response(grant.request, grant_user=agreed, grant=grant)
     return answer

@@ -90,7 +90,7 @@ def build(settings: Settings) -> Container:
         health=_health(settings, database, clock),
         metrics=make_metrics(settings, database.units, "web"),
         access=access,
-        oauth=make_oauth(settings, database, access),
+        oauth=make_oauth(database, access),
         hooks=make_hooks(settings, database, events, callers),
         webhooks=make_webhooks(settings, database),
         mcp=make_mcp(settings, database, events.service, events.herald, secret_values(settings, database)),

@@ -24,6 +24,8 @@ GRANT_TYPES: Final = ("authorization_code", "refresh_token")
 CODE_LIFETIME: Final = timedelta(seconds=60)
 UNUSED_LIFETIME: Final = timedelta(days=30)
 """How long a program that registered itself is remembered while nobody lets it do anything."""
+USED_LIFETIME: Final = timedelta(days=365)
+"""The same for one that somebody let do something, from when it last got tokens."""
 DOCUMENT_LIFETIME: Final = timedelta(hours=1)
 """How long a program's own document is believed until it is read again."""
 MOST_REDIRECTS: Final = 20
@@ -42,7 +44,14 @@ ASKED_FIRST: Final = frozenset(OFFERED) - {DECIDE, "webhooks:manage", "secrets:u
 """What a program asks for that does not know what it will need: everything an assistant does every day."""
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]{1,60}")
-_DANGEROUS = frozenset({"about", "blob", "data", "file", "filesystem", "ftp", "javascript", "vbscript", "ws", "wss"})
+_HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+", re.IGNORECASE)
+_DANGEROUS = frozenset(
+    {
+        *("about", "blob", "data", "file", "filesystem", "ftp", "javascript", "vbscript", "ws", "wss"),
+        *("intent", "mailto", "search", "search-ms", "sms", "tel", "view-source"),
+    }
+)
+"""What a browser or the system under it would carry out, or hand to a program that never asked for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +123,10 @@ class OAuthStore(Protocol):
         """How many there are."""
 
     def use_client(self, client_id: str, now: datetime) -> None:
-        """Note that somebody let it do something."""
+        """Note that somebody lets it do something."""
+
+    def evict(self) -> None:
+        """Forget the one that has waited longest for somebody to let it do anything."""
 
     def add_code(self, code: OAuthCode) -> None: ...
 
@@ -173,8 +185,9 @@ def is_redirect(uri: str) -> bool:
     if parts.scheme == "http":
         return is_loopback(parts.hostname or "")
     if parts.scheme == "https":
-        return bool(parts.hostname)
-    return _SCHEME.fullmatch(parts.scheme) is not None and parts.scheme not in _DANGEROUS
+        return _HOST.fullmatch(parts.hostname or "") is not None
+    own = _SCHEME.fullmatch(parts.scheme) is not None and not parts.scheme.startswith("ms-")
+    return own and parts.scheme not in _DANGEROUS
 
 
 def is_loopback(host: str) -> bool:

@@ -41,7 +41,7 @@ class Task:
         definition_id: The snapshot of pipeline and policies that new runs keep.
         version: Counts every change; the entity tag.
         external_id: What somebody else calls it; unique among the tasks of its agent.
-        expose_as_tool: The name under which assistants may call it, after `task.`; unique among those of its agent.
+        expose_as_tool: The name under which assistants may call it, after `task_`; unique among those of its agent.
         params_schema: JSON Schema of its params, laid over one another, for runs that are asked for by hand.
         drift: What no longer fits the tools of a server, see `app.domain.pipelines.drift`.
         grant_status, granted_until: See `app.domain.grants`; None where it needs no grant.

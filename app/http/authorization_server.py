@@ -6,8 +6,9 @@ agents; RFC 8707 for the address that tokens are for, RFC 9207 for who answers, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from authlib.integrations.flask_oauth2 import AuthorizationServer
@@ -18,7 +19,7 @@ from authlib.oauth2.rfc6749.util import extract_basic_authorization
 from authlib.oauth2.rfc7009 import RevocationEndpoint
 from authlib.oauth2.rfc7636 import CodeChallenge
 from authlib.oauth2.rfc9207 import IssuerParameter
-from flask import Response
+from flask import Response, request
 
 from app.domain.access import Session
 from app.domain.errors import Forbidden, InvalidInput, OrdinautError, Unauthorized
@@ -30,7 +31,7 @@ from app.http.limits import count_login
 from app.http.oauth import RESOURCES, needed
 from app.http.request_id import request_id
 from app.http.services import services
-from app.http.tokens import ACCESS, REFRESH, issue_for_program, read
+from app.http.tokens import ACCESS, REFRESH, access_lifetime, issue_for_program, read
 from app.services.auth import Granted, TokenClaims
 from app.services.oauth import Wish
 from ordinaut import Caller
@@ -127,21 +128,20 @@ class CodeGrant(AuthorizationCodeGrant):  # type: ignore[misc]
         )
         return services().oauth.allow(wish, agreed.caller)
 
-    def save_authorization_code(self, code: str, request: Any) -> None:
+    def save_authorization_code(self, code: str, _request: Any) -> None:
         """It has been."""
 
     def query_authorization_code(self, code: str, client: Client) -> Code | None:
         """What it stands for; None for one that counts no more."""
         found = services().oauth.code(code, client.found)
-        return None if found is None else Code(found)
+        return None if found is None else Code(found, self.request.payload.redirect_uri)
 
     def delete_authorization_code(self, authorization_code: Code) -> None:
         """It is marked when it is redeemed, and shows whether it is shown again."""
 
     def authenticate_user(self, authorization_code: Code) -> Granted | None:
         """The session that it buys."""
-        if "resource" in self.request.payload.data and resource_of(self.request) != authorization_code.found.audience:
-            raise InvalidTargetError
+        resource_of(self.request)
         try:
             return services().oauth.redeem(authorization_code.found)
         except Unauthorized:
@@ -150,9 +150,15 @@ class CodeGrant(AuthorizationCodeGrant):  # type: ignore[misc]
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """A code as Authlib asks for it: `authlib.oauth2.rfc6749.AuthorizationCodeMixin`, with its challenge."""
+    """A code as Authlib asks for it: `authlib.oauth2.rfc6749.AuthorizationCodeMixin`, with its challenge.
+
+    Attributes:
+        sent: The redirect_uri of the request for tokens. OAuth 2.1 has none there, since PKCE binds the code; where it
+            is sent it has to be the right one.
+    """
 
     found: OAuthCode
+    sent: str | None
     code_challenge_method = "S256"
 
     @property
@@ -162,7 +168,7 @@ class Code:
 
     def get_redirect_uri(self) -> str:
         """Where the browser was sent."""
-        return self.found.redirect_uri
+        return self.found.redirect_uri if self.sent else ""
 
     def get_scope(self) -> str:
         """What was agreed to."""
@@ -205,10 +211,13 @@ class RefreshGrant(RefreshTokenGrant):  # type: ignore[misc]
 
     def authenticate_user(self, refresh_token: Credential) -> Granted:
         """The session, with the next refresh token."""
+        resource_of(self.request)
         try:
-            return services().auth.refresh(refresh_token.claims)
+            granted = services().auth.refresh(refresh_token.claims)
         except Unauthorized:
             raise InvalidGrantError from None
+        services().oauth.used(self.request.client.client_id)
+        return granted
 
     def revoke_old_credential(self, refresh_token: Credential) -> None:
         """It was used up with the last step."""
@@ -232,7 +241,9 @@ class AgentGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]
         if wanted == []:
             raise InvalidScopeError
         try:
-            self._granted = services().auth.login(agent, secret, scopes=wanted, audience=resource_of(self.request))
+            self._granted = services().auth.login(
+                agent, secret, scopes=wanted, audience=resource_of(self.request), seconds=access_lifetime()
+            )
         except Unauthorized:
             raise InvalidClientError(status_code=401) from None
         except Forbidden:
@@ -252,7 +263,7 @@ class Revocation(RevocationEndpoint):  # type: ignore[misc]
         """The token; None for one that counts no more, which is as good as taken back."""
         return _credential(token_string, ACCESS, REFRESH)
 
-    def revoke_token(self, token: Credential, request: Any) -> None:
+    def revoke_token(self, token: Credential, _request: Any) -> None:
         """Refuse it, and end its session."""
         services().auth.revoke(token.claims)
 
@@ -269,12 +280,26 @@ class Server(AuthorizationServer):  # type: ignore[misc]
     """Authlib's server for Flask."""
 
     def __init__(self) -> None:
-        super().__init__(query_client=_client, save_token=lambda token, request: None)
+        super().__init__(query_client=_client, save_token=lambda token, asked: None)
         self.register_token_generator("default", _generated)
         self.register_grant(CodeGrant, [Challenge(required=True)])
         self.register_grant(RefreshGrant)
         self.register_grant(AgentGrant)
         self.register_endpoint(Revocation)
+
+    def answered(self, create: Callable[[], Response]) -> Response:
+        """What Authlib answers; what it would stumble over is refused first.
+
+        Those who fail count against the limit of logins, and those who do not never wait for them.
+        """
+        try:
+            _check_readable()
+            response = create()
+        except OAuth2Error as error:
+            response = self.handle_error_response(None, error)
+        if response.status_code >= 400:
+            count_login(None)
+        return response
 
     def handle_response(self, status_code: int, payload: Any, headers: Any) -> Response:
         """Errors have the members of every error here beside those of OAuth."""
@@ -314,12 +339,26 @@ def metadata_error(error: OrdinautError) -> tuple[dict[str, Any], int]:
 
 
 def _client(client_id: str) -> Client | None:
-    """The program; a document that cannot be had is no program."""
+    """The program; a document that cannot be had is no program.
+
+    It is read where a person is asked, and no oftener than people may log in: anybody can name any address.
+    """
+    asked = request.path.startswith("/authorize")
     try:
-        found = services().oauth.client(client_id)
+        found = services().oauth.client(client_id, before_reading=partial(count_login, None) if asked else None)
     except InvalidInput as error:
         raise InvalidClientError(description=str(error.problems[0].message)) from None
     return None if found is None else Client(found)
+
+
+def _check_readable() -> None:
+    """PostgreSQL knows no NUL in a text, and a header of Basic has to be one."""
+    if any("\x00" in text for pair in request.form.items(multi=True) for text in pair):
+        raise InvalidRequestError("The form has the character U+0000")
+    try:
+        extract_basic_authorization(request.headers)
+    except ValueError:
+        raise InvalidClientError(status_code=401) from None
 
 
 def _credential(token: str, *kinds: str) -> Credential | None:

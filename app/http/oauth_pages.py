@@ -16,19 +16,22 @@ from app.domain.texts import t
 from app.http.locale import speak
 from app.http.plain_pages import plain_page
 from app.http.services import services
-from app.http.tokens import PAGE_SECONDS, ServiceBearers, issue_for_page
+from app.http.tokens import ACCESS, PAGE_SECONDS, issue_for_page, read
+from app.services.auth import TokenClaims
 from ordinaut import Caller
 
 COOKIE = "ordinaut_consent"
 """Who has signed in here; it is sent to these pages alone."""
 ADDRESS = "/authorize"
+AUDIENCE = "ordinaut:consent"
+"""Whom the token in that cookie is for: it is good for nothing else."""
 
 
 def signed_in() -> Caller | None:
     """Whoever signed in with this browser; None where nobody did, or it counts no more."""
-    token = request.cookies.get(COOKIE)
+    claims = _claims()
     try:
-        return None if token is None else ServiceBearers().caller(token)
+        return None if claims is None else services().auth.token_caller(claims)
     except Unauthorized:
         return None
 
@@ -42,6 +45,24 @@ def remember(response: Response, token: str) -> Response:
     return response
 
 
+def forget(response: Response) -> Response:
+    """Sign whoever is signed in on these pages out."""
+    claims = _claims()
+    if claims is not None:
+        services().auth.revoke(claims)
+    response.delete_cookie(COOKIE, path=request.script_root + ADDRESS, secure=request.is_secure, httponly=True)
+    return response
+
+
+def _claims() -> TokenClaims | None:
+    """What stands in the cookie; a token that was made for anything else is none."""
+    try:
+        claims = read(request.cookies.get(COOKIE, ""), ACCESS, of_program=None)
+    except Unauthorized:
+        return None
+    return claims if claims.audience == AUDIENCE else None
+
+
 def is_ours(proof: str) -> bool:
     """Whether a form was made by `asking` for this browser: no other site can read what stands there."""
     return hmac.compare_digest(proof.encode(), _proof().encode())
@@ -52,7 +73,7 @@ def signing_in(client: OAuthClient, problem: str = "") -> Response:
     parts = [_introduced(client)]
     if problem:
         parts.append(Markup('<p class="wrong" role="alert">{}</p>').format(speak(problem)))
-    agent = Markup('<label>{}<input name="agent" autocomplete="username" maxlength="200"></label>')
+    agent = Markup('<label>{}<input name="agent" autocomplete="username" required maxlength="200"></label>')
     secret = Markup(
         '<label>{}<input name="secret" type="password" autocomplete="current-password" required maxlength="256">'
         "</label>"
@@ -61,8 +82,8 @@ def signing_in(client: OAuthClient, problem: str = "") -> Response:
     form = Markup('<form method="post" action="{}/sign-in?{}">{}{}{}</form>').format(
         request.script_root + ADDRESS,
         request.query_string.decode("latin-1"),
-        agent.format(speak(t("Agent, by name or id; leave it empty with an API key"))),
-        secret.format(speak(t("Its secret, or the API key"))),
+        agent.format(speak(t("Agent, by name or id"))),
+        secret.format(speak(t("Its secret"))),
         button,
     )
     status = 401 if problem else 200
@@ -82,7 +103,7 @@ def asking(client: OAuthClient, caller: Caller, scopes: Iterable[str], redirect_
         parts.append(Markup("<p>{}</p>").format(speak(more)))
     button = Markup('<button type="submit" name="decision" value="{}">{}</button>')
     buttons = [button.format("allow", speak(t("Allow")))] if boxes else []
-    buttons.append(button.format("deny", speak(t("Deny"))))
+    buttons += [button.format("deny", speak(t("Deny"))), button.format("other", speak(t("Sign in as somebody else")))]
     form = Markup('<form method="post" action="{}?{}"><input type="hidden" name="proof" value="{}">{}{}</form>').format(
         request.script_root + ADDRESS,
         request.query_string.decode("latin-1"),
@@ -91,25 +112,29 @@ def asking(client: OAuthClient, caller: Caller, scopes: Iterable[str], redirect_
         Markup("").join(buttons),
     )
     title = speak(t("May {program} act in your name?", program=client.name))
-    return plain_page(title, Markup("").join([*parts[:2], form]), 200, leads_to=_source(redirect_uri))
+    return plain_page(title, Markup("").join([*parts[:2], form]), 200, leads_on=True)
 
 
-def refused(message: str, status: int) -> Response:
-    """Why nobody is asked; the browser is not sent anywhere, since nobody knows where it would end."""
+def refused(message: str, status: int, back: str = "") -> Response:
+    """Why nobody is asked; the browser is not sent anywhere by itself, since nobody knows where it would end.
+
+    Args:
+        back: The program's own address, where it has one.
+    """
     text = Markup('<p class="wrong" role="alert">{}</p>').format(speak(message))
+    link = Markup('<p><a href="{}" rel="noreferrer">{}</a> <code>{}</code></p>')
+    text += link.format(back, speak(t("Back to the program")), back) if back else ""
     return plain_page(speak(t("This program cannot be let in")), text, status)
 
 
 def begin(agent: str, secret: str) -> str:
-    """A token for whoever signs in: by agent and secret, or by an API key alone.
+    """A token for whoever signs in.
 
     Raises:
-        Unauthorized: They are not good.
+        Unauthorized: The secret is not the agent's.
     """
-    if not agent:
-        services().auth.key_caller(secret)
-        return secret
-    return issue_for_page(services().auth.login(agent, secret, scopes=None)).access
+    granted = services().auth.login(agent, secret, scopes=None, seconds=PAGE_SECONDS)
+    return issue_for_page(granted, AUDIENCE).access
 
 
 def _introduced(client: OAuthClient) -> Markup:
@@ -122,8 +147,11 @@ def _introduced(client: OAuthClient) -> Markup:
 
 
 def _destination(redirect_uri: str) -> Markup:
-    host = urlsplit(redirect_uri).hostname or ""
-    where = t("a program on this computer") if is_loopback(host) or not host else host
+    parts = urlsplit(redirect_uri)
+    host = parts.hostname or ""
+    # Whoever has a scheme of their own may write any name behind it.
+    elsewhere = parts.scheme in ("http", "https") and not is_loopback(host)
+    where = host if elsewhere else t("a program on this computer")
     said = speak(t("Your answer goes to {place}:", place=where))
     return Markup("<p>{} <code>{}</code></p>").format(said, redirect_uri)
 
@@ -144,9 +172,3 @@ def _named(caller: Caller) -> str:
 
 def _proof() -> str:
     return hashlib.sha256(f"consent {request.cookies.get(COOKIE, '')}".encode()).hexdigest()
-
-
-def _source(redirect_uri: str) -> str:
-    """Where the form leads on to, as a policy names it; browsers hold redirects of forms to it."""
-    parts = urlsplit(redirect_uri)
-    return f"{parts.scheme}://{parts.netloc}" if parts.scheme in ("http", "https") else f"{parts.scheme}:"

@@ -89,13 +89,14 @@ def issue(granted: Granted) -> Tokens:
     return Tokens(access, refresh, _desk().access_seconds, scopes)
 
 
-def issue_for_page(granted: Granted) -> Tokens:
+def issue_for_page(granted: Granted, audience: str = ISSUER) -> Tokens:
     """One token for a session in a browser: it lasts a working day, and ends with the session it is of."""
     agent, session = granted.agent, granted.session
+    claims = {"sid": session.id, "ver": agent.token_version, "aud": audience}
     access = create_access_token(
         agent.id,
         expires_delta=timedelta(seconds=PAGE_SECONDS),
-        additional_claims={"sid": session.id, "ver": agent.token_version, "scope": " ".join(granted.scopes)},
+        additional_claims={**claims, "scope": " ".join(granted.scopes)},
         additional_headers={"typ": _TYPES[ACCESS]},
     )
     return Tokens(access, "", PAGE_SECONDS, granted.scopes)
@@ -116,6 +117,11 @@ def issue_for_program(granted: Granted, scopes: Sequence[str] | None = None) -> 
         additional_headers={"typ": _TYPES[REFRESH]},
     )
     return Tokens(access, refresh, _desk().access_seconds, held)
+
+
+def access_lifetime() -> int:
+    """Seconds that an access token is good for."""
+    return _desk().access_seconds
 
 
 def read(token: str, *kinds: str, of_program: bool | None = False) -> TokenClaims:

@@ -84,7 +84,7 @@ Length = Annotated[
 ]
 
 
-ToolName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$", examples=["send_report"])]
+ToolName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,58}$", examples=["send_report"])]
 
 
 class ExpectIn(Body):
@@ -158,7 +158,7 @@ class TaskFields(Body):
     created_by: Name | None = Field(None, description="Agent id; the caller when left out")
     external_id: Name | None = Field(None, description="What you call it; unique among the tasks of its agent")
     expose_as_tool: ToolName | None = Field(
-        None, description="Assistants may call it as `task.<this>`; unique among the tasks of its agent"
+        None, description="Assistants may call it as `task_<this>`; unique among the tasks of its agent"
     )
     params_schema: dict[str, Any] | None = Field(
         None, description="JSON Schema (2020-12) that the params of a run asked for by hand have to fit"

@@ -93,11 +93,20 @@ class AuthService:
         self._refresh = timedelta(seconds=refresh_seconds)
         self._memory = Memory()
 
-    def login(self, agent: str, secret: str, *, scopes: Sequence[str] | None, audience: str | None = None) -> Granted:
+    def login(
+        self,
+        agent: str,
+        secret: str,
+        *,
+        scopes: Sequence[str] | None,
+        audience: str | None = None,
+        seconds: int | None = None,
+    ) -> Granted:
         """Begin a session for an agent, by id or name.
 
         Args:
             audience: The one address that its tokens are to be good for; None for the API.
+            seconds: How long it lasts; None for as long as it may be refreshed.
 
         Raises:
             Unauthorized: Unknown agent, wrong secret, disabled: nobody learns which.
@@ -118,6 +127,8 @@ class AuthService:
         session = self.session(found, scopes, now)
         if audience is not None:
             session = replace(session, client_id=found.id, audience=audience)
+        if seconds is not None:
+            session = replace(session, expires_at=now + timedelta(seconds=seconds))
         with self._units() as unit:
             unit.agents.add_session(session)
             unit.audit.add(entry(now, Caller(found.id, frozenset()), "session.started", session.id))
@@ -248,7 +259,11 @@ class AuthService:
             if unit.agents.is_revoked(claims.jti):
                 return None
             agent, session = _live(unit, claims, self._clock.now())
-        return None if agent is None or session is None else limited(agent.caller(session.scopes), claims.scopes)
+        if agent is None or session is None:
+            return None
+        one = limited(agent.caller(session.scopes), claims.scopes)
+        # What a program writes may never do more than it was let do, whatever its agent comes to hold.
+        return replace(one, narrowed=True) if session.client_id not in (None, agent.id) else one
 
     def _of_key(self, hashed: str) -> Caller | None:
         with self._units(read_only=True) as unit:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from app.domain.access import Agent, Session, narrowed_to
 from app.domain.clock import Clock
@@ -36,6 +37,8 @@ from ordinaut import Caller
 
 MOST_CLIENTS = 10_000
 """Programs that are known at once: anybody may register one, and unused ones go after a month."""
+MOST_READ = 200
+"""Documents of programs that a process remembers, which nobody has let do anything yet."""
 LONGEST_NAME = 200
 
 
@@ -58,29 +61,45 @@ class OAuthService:
         self._clock = clock
         self._auth = auth
         self._documents = documents
+        self._read: dict[str, OAuthClient] = {}
 
-    def client(self, client_id: str) -> OAuthClient | None:
-        """The program of that id; one whose id is an address is asked who it is, once an hour.
+    def client(self, client_id: str, *, before_reading: Callable[[], None] | None = None) -> OAuthClient | None:
+        """The program of that id.
+
+        Args:
+            before_reading: Whose id is an address may be asked who it is, once an hour; this is called first. None
+                for those that have been let do something before: they are taken as they were then.
 
         Raises:
-            InvalidInput, Unavailable: What stands at that address is no description of a program, or nothing does.
+            InvalidInput: What stands at that address is no description of a program, or nothing does, and it was never
+                let do anything here.
         """
         with self._units(read_only=True) as unit:
             known = unit.oauth.client(client_id)
-        if not is_document(client_id):
+        if before_reading is None or not is_document(client_id):
             return known
         now = self._clock.now()
-        if known is not None and known.fetched_at is not None and now - known.fetched_at < DOCUMENT_LIFETIME:
-            return known
-        found = _described(client_id, self._documents.read(client_id), now)
-        return self._kept(found)
+        fresh = known or self._read.get(client_id)
+        if fresh is not None and fresh.fetched_at is not None and now - fresh.fetched_at < DOCUMENT_LIFETIME:
+            return fresh
+        before_reading()
+        try:
+            found = _described(client_id, self._documents.read(client_id), now)
+        except InvalidInput:
+            if known is None:
+                raise
+            return known  # its host is away; it was good enough for whoever let it do something
+        if len(self._read) >= MOST_READ:
+            self._read.clear()
+        self._read[client_id] = found
+        return found
 
     def register(self, metadata: Mapping[str, Any]) -> tuple[OAuthClient, str | None]:
         """A new program by what it says of itself (RFC 7591), and its secret where it takes one.
 
         Raises:
             InvalidInput: naming each member that will not do.
-            Conflict: There are too many programs already.
+            Conflict: There are too many programs already, and somebody let each of them do something.
         """
         now = self._clock.now()
         method = metadata.get("token_endpoint_auth_method", "client_secret_basic")
@@ -97,7 +116,13 @@ class OAuthService:
             secret_hash=hashed(secret) if secret else None,
             uri=_page(metadata),
         )
-        return self._kept(client), secret
+        with self._units() as unit:
+            if unit.oauth.clients() >= MOST_CLIENTS:
+                unit.oauth.evict()
+            if unit.oauth.clients() >= MOST_CLIENTS:
+                raise Conflict(t("Too many programs have registered; those that are not used are forgotten"))
+            unit.oauth.put_client(client)
+        return client, secret
 
     def allow(self, wish: Wish, caller: Caller) -> str:
         """A code for what somebody let a program do in their name: never more than they may themselves.
@@ -120,6 +145,8 @@ class OAuthService:
         )
         told = Difference(after={"client": wish.client.name, "client_id": wish.client.id, "scopes": list(kept.scopes)})
         with self._units() as unit:
+            if wish.client.fetched_at is not None:
+                unit.oauth.put_client(wish.client)
             unit.oauth.add_code(kept)
             unit.oauth.use_client(wish.client.id, now)
             unit.audit.add(entry(now, caller, "program.allowed", wish.client.id, told))
@@ -149,27 +176,27 @@ class OAuthService:
         with self._units() as unit:
             held = unit.oauth.code(code.code_hash, lock=True)
             agent = _active(unit, code.agent_id)
-            if held is None or held.session_id is not None or agent is None:
-                raise Unauthorized
-            session = self._auth.session(agent, code.scopes, now)
-            session = replace(session, client_id=code.client_id, audience=code.audience)
-            unit.agents.add_session(session)
-            unit.oauth.spend_code(code.code_hash, session.id)
-            unit.audit.add(entry(now, Caller(agent.id, frozenset()), "session.started", session.id))
-        return Granted(agent, session)
+            if agent is not None and held is not None and held.session_id is None:
+                session = self._auth.session(agent, code.scopes, now)
+                session = replace(session, client_id=code.client_id, audience=code.audience)
+                unit.agents.add_session(session)
+                unit.oauth.spend_code(code.code_hash, session.id)
+                unit.audit.add(entry(now, Caller(agent.id, frozenset()), "session.started", session.id))
+                return Granted(agent, session)
+        if held is not None and held.session_id is not None:
+            self._end_stolen(held)
+        raise Unauthorized
+
+    def used(self, client_id: str) -> None:
+        """Note that a program has got tokens: it is not one to forget."""
+        with self._units() as unit:
+            unit.oauth.use_client(client_id, self._clock.now())
 
     def session(self, claims: TokenClaims) -> Session | None:
         """The session of a token, where a program holds it."""
         with self._units(read_only=True) as unit:
             found = unit.agents.session(claims.session_id)
         return found if found is not None and found.client_id is not None else None
-
-    def _kept(self, client: OAuthClient) -> OAuthClient:
-        with self._units() as unit:
-            if unit.oauth.client(client.id) is None and unit.oauth.clients() >= MOST_CLIENTS:
-                raise Conflict(t("Too many programs have registered; unused ones are forgotten after a month"))
-            unit.oauth.put_client(client)
-        return client
 
     def _end_stolen(self, code: OAuthCode) -> None:
         now = self._clock.now()
@@ -199,7 +226,7 @@ def _described(address: str, document: object, now: datetime) -> OAuthClient:
         raise InvalidInput.at("/token_endpoint_auth_method", t("One of {known}", known="none"))
     return OAuthClient(
         id=address,
-        name=_name(document, address),
+        name=_name(document, urlsplit(address).hostname or address),
         redirect_uris=_redirects(document),
         auth_method="none",
         grant_types=_grants(document),

@@ -71,7 +71,8 @@ def canceled(task: Task) -> Change:
     """End the task for good; runs that are queued or running go on."""
     if task.status == "canceled":
         return Change(task, t("Task is already canceled"))
-    return Change(replace(aimed_at(task, None), status="canceled"), t("Task canceled"))
+    # Its name is free again: another task may be what assistants call by it.
+    return Change(replace(aimed_at(task, None), status="canceled", expose_as_tool=None), t("Task canceled"))
 
 
 def snoozed(task: Task, until: datetime, reason: str | None) -> Change:

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import delete, exists, func, insert, select, update
 from sqlalchemy.engine import Connection
 
-from app.domain.oauth import UNUSED_LIFETIME, OAuthClient, OAuthCode
+from app.domain.oauth import UNUSED_LIFETIME, USED_LIFETIME, OAuthClient, OAuthCode
 from app.storage.inserts import insert_into
 from app.storage.tables_access import oauth_clients, oauth_codes, sessions
 
@@ -41,8 +41,14 @@ class SqlOAuthStore:
         return self._connection.execute(select(func.count()).select_from(oauth_clients)).scalar_one()
 
     def use_client(self, client_id: str, now: datetime) -> None:
-        """Note that somebody let it do something."""
+        """Note that somebody lets it do something."""
         self._connection.execute(update(oauth_clients).where(oauth_clients.c.id == client_id).values(used_at=now))
+
+    def evict(self) -> None:
+        """Forget the one that has waited longest for somebody to let it do anything."""
+        oldest = select(oauth_clients.c.id).where(oauth_clients.c.used_at.is_(None))
+        oldest = oldest.order_by(oauth_clients.c.created_at).limit(1)
+        self._connection.execute(delete(oauth_clients).where(oauth_clients.c.id.in_(oldest)))
 
     def add_code(self, code: OAuthCode) -> None:
         """Store a new code."""
@@ -61,10 +67,12 @@ class SqlOAuthStore:
 
 
 def forget_unused(connection: Connection, before: datetime) -> None:
-    """Delete programs that nobody let do anything for a month before then, and that hold nothing."""
-    last = func.coalesce(oauth_clients.c.used_at, oauth_clients.c.created_at)
-    used = exists().where(sessions.c.client_id == oauth_clients.c.id)
-    connection.execute(delete(oauth_clients).where(last < before - UNUSED_LIFETIME, ~used))
+    """Delete programs that nobody ever let do anything, and those that have not for a year and hold nothing."""
+    never = oauth_clients.c.used_at.is_(None) & (oauth_clients.c.created_at < before - UNUSED_LIFETIME)
+    held = exists().where(sessions.c.client_id == oauth_clients.c.id)
+    connection.execute(
+        delete(oauth_clients).where(never | ((oauth_clients.c.used_at < before - USED_LIFETIME) & ~held))
+    )
 
 
 def _values(value: OAuthClient | OAuthCode) -> Mapping[str, Any]:

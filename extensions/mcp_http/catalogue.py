@@ -27,6 +27,13 @@ def offered_tool(context: ExtensionContext, name: str) -> ToolInfo | None:
     return tool if _is_offered(tool) else None
 
 
+def lacking(context: ExtensionContext, tool: ToolInfo) -> list[str]:
+    """The scopes that the caller would need to call it."""
+    if task_tools.is_task(tool):
+        return task_tools.lacking(context)
+    return [] if context.routes.caller().may(tool.scope) else [tool.scope]
+
+
 def known_as(tool: ToolInfo) -> str:
     """The name it has in the list."""
     return tool.mcp_name or tool.name

@@ -18,7 +18,7 @@ from werkzeug.datastructures import Headers
 from ordinaut import ExtensionContext
 
 from .bridge import Answer, Gone, serve
-from .catalogue import offered_tool
+from .catalogue import lacking, offered_tool
 from .headers import MODERN, misfit
 
 WAITING = frozenset({"run_task_now", "wait_for_run"})
@@ -95,20 +95,19 @@ class Endpoint:
         if asked.tool is None:
             return None
         tool = offered_tool(self._context, asked.tool)
-        caller = self._context.routes.caller()
-        if tool is None or caller.may(tool.scope):
+        if tool is None or not (scopes := lacking(self._context, tool)):
             return None
-        scope = tool.scope
-        needs = self._context.translate("{tool} needs {scope}", tool=asked.tool, scope=scope)
-        details = {"required_scopes": [scope], "granted_scopes": sorted(caller.scopes)}
+        caller = self._context.routes.caller()
+        needs = self._context.translate("{tool} needs {scope}", tool=asked.tool, scope=" ".join(scopes))
+        details = {"required_scopes": scopes, "granted_scopes": sorted(caller.scopes)}
         response = _error(403, 40301, needs, asked.id, details)
-        response.headers["WWW-Authenticate"] = insufficient(scope, *caller.scopes)
+        response.headers["WWW-Authenticate"] = insufficient(*scopes, *caller.scopes)
         return response
 
     def _talks(self, asked: _Asked) -> bool:
-        """Whether the tool may have something to say while it works, as those of extensions may."""
+        """Whether the tool may have something to say while it works, or is waited for: extensions' and tasks."""
         tool = None if asked.tool is None else offered_tool(self._context, asked.tool)
-        return tool is not None and tool.name.startswith("ext.")
+        return tool is not None and (tool.starts_run or tool.name.startswith("ext."))
 
     def _response(self, answer: Answer) -> Response:
         if answer.body is not None:

@@ -19,6 +19,7 @@ from pydantic import ConfigDict, Field
 
 from ordinaut import ApiAnswer, ExtensionContext, ToolInfo
 
+from . import task_tools
 from .catalogue import known_as, offered_tool
 from .results import failed, succeeded
 
@@ -114,10 +115,14 @@ class RunTasks:
 
     def _named(self, task_id: str) -> _Named:
         run_id, _, name = task_id.partition(BETWEEN)
-        tool = offered_tool(self._context, name) if name else None
+        tool = self._tool(name) if name else None
         if not run_id or set("/?") & set(run_id) or len(run_id) > 100 or (name and (not tool or not tool.starts_run)):
             raise MCPError(INVALID_PARAMS, "Unknown task")
         return _Named(task_id, run_id, tool)
+
+    def _tool(self, name: str) -> ToolInfo | None:
+        # A task may have lost its name since, and its run goes on.
+        return task_tools.nameless(name) if name.startswith(task_tools.PREFIX) else offered_tool(self._context, name)
 
     def _run(self, run_id: str) -> Mapping[str, Any]:
         answer = self._context.api.get(f"/runs/{run_id}")

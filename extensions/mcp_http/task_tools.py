@@ -1,4 +1,4 @@
-"""Tasks that people let assistants call: each is a tool `task.<name>` whose call starts a run."""
+"""Tasks that people let assistants call: each is a tool `task_<name>` whose call starts a run."""
 
 from __future__ import annotations
 
@@ -8,29 +8,41 @@ from uuid import uuid4
 
 from ordinaut import ApiAnswer, ExtensionContext, RequestRefused, ToolInfo
 
-PREFIX = "task."
+PREFIX = "task_"
+"""Without a dot, which not every client takes in a name."""
 MOST = 200
-RUN, SEE = "tasks:run", "tasks:read"
-"""What a caller needs to find one and to call it."""
+RUN = "tasks:run"
+NEEDS = (RUN, "tasks:read", "runs:read")
+"""What a caller needs to find one, to call it, and to hear what came of it."""
+STATES = "active,paused,completed"
 TYPES: Mapping[type, str] = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array"}
 
 
 def listed(context: ExtensionContext) -> Sequence[ToolInfo]:
-    """Those of the caller's tasks that are published, and of all tasks for who sees all."""
-    caller = context.routes.caller()
-    if not (caller.may(RUN) and caller.may(SEE)):
+    """Those of the caller's own tasks that are published, by name: nobody else puts words into their list."""
+    if lacking(context):
         return ()
-    answer = context.api.get("/tasks", exposed=True, status="active,paused,completed", limit=MOST)
-    tasks = answer.data["items"] if answer.ok else []
-    # Two agents may have one name each: whoever sees both gets the newest, whose page comes first.
-    named = {task["expose_as_tool"]: task for task in reversed(tasks)}
-    return [_tool(task) for _, task in sorted(named.items())]
+    found = _tasks(context, exposed=True, limit=MOST)
+    return [_tool(task) for task in sorted(found, key=lambda task: str(task["expose_as_tool"]))]
+
+
+def lacking(context: ExtensionContext) -> list[str]:
+    """The scopes that the caller would need beside their own."""
+    caller = context.routes.caller()
+    return [scope for scope in NEEDS if not caller.may(scope)]
 
 
 def found(context: ExtensionContext, name: str) -> ToolInfo | None:
-    """The one of that name."""
+    """The one of that name; without its form for a caller who may not see whether there is one."""
+    if lacking(context):
+        return nameless(name)
     task = _task(context, name)
     return None if task is None else _tool(task)
+
+
+def nameless(name: str) -> ToolInfo:
+    """What is known of such a tool by its name alone: a run that it has started goes on without it."""
+    return ToolInfo(name=name, description="", parameters={"type": "object"}, scope=RUN, starts_run=True)
 
 
 def begun(context: ExtensionContext, tool: ToolInfo, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -55,12 +67,15 @@ def is_task(tool: ToolInfo) -> bool:
 
 
 def _task(context: ExtensionContext, name: str) -> Mapping[str, Any] | None:
-    caller = context.routes.caller()
-    if not name.startswith(PREFIX) or not (caller.may(RUN) and caller.may(SEE)):
-        return None
-    answer: ApiAnswer = context.api.get("/tasks", expose_as_tool=name.removeprefix(PREFIX), limit=1)
+    found = _tasks(context, expose_as_tool=name.removeprefix(PREFIX), limit=1)
+    return found[0] if found else None
+
+
+def _tasks(context: ExtensionContext, **narrowed: Any) -> list[Mapping[str, Any]]:
+    mine = context.routes.caller().agent_id
+    answer: ApiAnswer = context.api.get("/tasks", created_by=mine, status=STATES, **narrowed)
     items: list[Mapping[str, Any]] = answer.data["items"] if answer.ok else []
-    return items[0] if items and items[0]["status"] != "canceled" else None
+    return items
 
 
 def _tool(task: Mapping[str, Any]) -> ToolInfo:
@@ -68,7 +83,10 @@ def _tool(task: Mapping[str, Any]) -> ToolInfo:
     return ToolInfo(
         name=PREFIX + task["expose_as_tool"],
         description=f"{says} (Starts a run of this task; it does real work.)",
-        parameters=task["params_schema"] or _guessed(task["payload"].get("params") or {}),
+        # Clients want the type said, and JSON Schema does not.
+        parameters={"type": "object", **task["params_schema"]}
+        if task["params_schema"]
+        else _guessed(task["payload"].get("params") or {}),
         scope=RUN,
         destructive=True,
         open_world=True,

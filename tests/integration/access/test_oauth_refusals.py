@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 from unittest.mock import patch
 
 import pytest
 
 from app.domain.errors import InvalidInput
-from tests.integration.access.programs import BACK, BROWSER, HERE, Program, told
+from tests.integration.access.programs import BACK, BROWSER, HERE, VERIFIER, Program, told
 
 
 @pytest.mark.parametrize(
@@ -25,6 +26,10 @@ from tests.integration.access.programs import BACK, BROWSER, HERE, Program, told
     ],
 )
 def test_what_is_wrong_goes_back_to_the_program(known: Program, changes: dict[str, str], error: str) -> None:
+    # A stranger's address is a link on a page until somebody has signed in.
+    stranger = known.guarded.api.client.get(known.ask(**changes), headers=BROWSER)
+    assert stranger.status_code == 400 and f'href="{BACK}?error={error}' in stranger.get_data(as_text=True)
+    known.sign_in(known.ask(), "ana", known.guarded.secrets["ana"])
     answer = told(known.browser.get(known.ask(**changes), headers=BROWSER))
     assert (answer["error"], answer["state"], answer["iss"]) == (error, "xyz", HERE)
 
@@ -59,6 +64,8 @@ def test_a_program_of_this_machine_may_use_any_port(known: Program) -> None:
         ({"redirect_uris": ["http://elsewhere.example/cb"]}, "invalid_redirect_uri", "redirect_uris.0"),
         ({"redirect_uris": ["javascript:alert(1)"]}, "invalid_redirect_uri", "redirect_uris.0"),
         ({"redirect_uris": ["https://a.example/#x"]}, "invalid_redirect_uri", "redirect_uris.0"),
+        ({"redirect_uris": ["ms-msdt:x"]}, "invalid_redirect_uri", "redirect_uris.0"),
+        ({"redirect_uris": ["https://a;report-uri/x"]}, "invalid_redirect_uri", "redirect_uris.0"),
         ({"redirect_uris": ["https://user@a.example/"]}, "invalid_redirect_uri", "redirect_uris.0"),
         ({"redirect_uris": [5]}, "invalid_redirect_uri", "redirect_uris.0"),
         ({"token_endpoint_auth_method": "private_key_jwt"}, "invalid_client_metadata", "token_endpoint_auth_method"),
@@ -86,6 +93,54 @@ def test_a_verifier_has_to_fit_and_so_has_the_address(program: Program) -> None:
     assert program.redeem(code, 400, redirect_uri="http://127.0.0.1:1/callback")["error"] == "invalid_grant"
     assert program.redeem(code, 400, resource="https://elsewhere.example/mcp")["error"] == "invalid_target"
     program.redeem(code)
+
+
+def test_the_address_may_be_left_out_where_there_is_one(program: Program) -> None:
+    code = program.code("ana", redirect_uri="")
+    # OAuth 2.1 has no redirect_uri in the request for tokens: PKCE binds the code.
+    form = {"grant_type": "authorization_code", "code": code, "code_verifier": VERIFIER}
+    tokens = program.tokens(200, **form)
+    refused = program.tokens(
+        400, grant_type="refresh_token", refresh_token=tokens["refresh_token"], resource="https://elsewhere.example/"
+    )
+    assert refused["error"] == "invalid_target"
+
+
+@pytest.mark.parametrize("header", ["Basic /w==", "Basic ŧ", "Basic x"])
+@pytest.mark.parametrize("path", ["/token", "/revoke"])
+def test_a_garbled_header_is_a_wrong_client(known: Program, path: str, header: str) -> None:
+    form = {"grant_type": "client_credentials", "token": "x"}
+    headers = {"Authorization": header.encode().decode("latin-1")}
+    answer = known.guarded.api.send("POST", path, data=form, headers=headers, expect=401)
+    assert answer.get_json()["error"] == "invalid_client"
+
+
+def test_nul_is_nothing_for_a_database(program: Program) -> None:
+    for path in ("/token", "/revoke"):
+        form = {"grant_type": "refresh_token", "client_id": "a\x00b", "refresh_token": "x", "token": "x"}
+        answer = program.guarded.api.send("POST", path, data=form, expect=400)
+        assert answer.get_json()["error"] == "invalid_request"
+    assert program.sign_in(program.ask(), "a\x00b", "x").status_code == 401
+
+
+def test_a_place_is_named_only_where_it_is_known(program: Program) -> None:
+    false = Program(program.guarded, program.guarded.api.client).register(redirect_uris=["myapp://claude.ai/cb"])
+    address = false.ask(redirect_uri="myapp://claude.ai/cb")
+    false.sign_in(address, "ana", program.guarded.secrets["ana"])
+    page = false.browser.get(address, headers=BROWSER).get_data(as_text=True)
+    assert "Your answer goes to a program on this computer:" in page
+
+
+def test_the_oldest_that_nobody_lets_in_makes_room(program: Program) -> None:
+    program.redeem(program.code("ana"))
+    with patch("app.services.oauth.MOST_CLIENTS", 3):
+        others = [Program(program.guarded, program.guarded.api.client).register() for _ in range(3)]
+    found = [program.guarded.services.oauth.client(one.id) is not None for one in (program, *others)]
+    assert found == [True, False, True, True]
+    with patch("app.services.oauth.MOST_CLIENTS", 1):
+        program.guarded.services.oauth.used(others[1].id)
+        program.guarded.services.oauth.used(others[2].id)
+        program.guarded.api.post("/register", {"redirect_uris": [BACK]}, expect=409)
 
 
 class TestDocuments:
@@ -124,9 +179,24 @@ class TestDocuments:
         assert program.call(tokens["access_token"]).status_code == 200
         assert reads == [self.ADDRESS]
 
-    def test_a_document_has_to_name_itself(self, known: Program, reads: list[str], document: dict[str, Any]) -> None:
+    def test_nothing_is_kept_of_who_was_never_let_in(self, known: Program, reads: list[str]) -> None:
+        known.browser.get(known.ask(client_id=self.ADDRESS), headers=BROWSER)
+        assert reads and known.guarded.services.oauth.client(self.ADDRESS) is None
+
+    def test_an_outage_of_its_host_locks_nobody_out(
+        self, program: Program, reads: list[str], document: dict[str, Any]
+    ) -> None:
+        program.id = self.ADDRESS
+        tokens = program.redeem(program.code("ana"))
+        document["client_id"] = "something went wrong"
+        with patch("app.services.oauth.DOCUMENT_LIFETIME", timedelta(0)):
+            again = program.tokens(grant_type="refresh_token", refresh_token=tokens["refresh_token"])
+            assert "Documented" in program.browser.get(program.ask(), headers=BROWSER).get_data(as_text=True)
+        assert program.call(again["access_token"]).status_code == 200
+
+    def test_a_document_has_to_name_itself(self, program: Program, reads: list[str], document: dict[str, Any]) -> None:
         document["client_id"] = "https://other.example/oauth/client.json"
-        page = known.browser.get(known.ask(client_id=self.ADDRESS), headers=BROWSER)
+        page = program.browser.get(program.ask(client_id=self.ADDRESS), headers=BROWSER)
         assert page.status_code == 400 and "must name it" in page.get_data(as_text=True)
 
     def test_what_cannot_be_read_is_no_program(self, known: Program, reads: list[str]) -> None:
@@ -136,3 +206,11 @@ class TestDocuments:
     def test_this_machine_is_no_address_for_documents(self, known: Program) -> None:
         page = known.browser.get(known.ask(client_id="https://127.0.0.1/client.json"), headers=BROWSER)
         assert page.status_code == 400
+
+
+def test_secrets_do_not_travel_in_the_open(known: Program) -> None:
+    far = {"base_url": "http://ordinaut.example.org"}
+    page = known.browser.get(known.ask(), headers=BROWSER, **far)
+    assert page.status_code == 400 and "https" in page.get_data(as_text=True)
+    answer = known.browser.post("/token", data={"grant_type": "client_credentials"}, **far)
+    assert (answer.status_code, answer.get_json()["error"]) == (400, "insecure_transport")

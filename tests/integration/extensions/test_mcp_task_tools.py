@@ -32,7 +32,7 @@ def api(database_url: str, tmp_path: Path) -> Iterator[Api]:
 def tools(api: Api, **headers: str) -> dict[str, Any]:
     """The published tasks in the list of tools."""
     listed = send(api, message("tools/list"), **headers).get_json()["result"]["tools"]
-    return {tool["name"]: tool for tool in listed if tool["name"].startswith("task.")}
+    return {tool["name"]: tool for tool in listed if tool["name"].startswith("task_")}
 
 
 def begun(api: Api, tool: str, **arguments: Any) -> Any:
@@ -45,13 +45,13 @@ def test_a_task_is_called_by_its_name_with_its_params(api: Api) -> None:
     api.task(title="Greet", description="Greets somebody", payload=GREET, expose_as_tool="greet")
     api.task(title="Silent", payload=GREET)
     (tool,) = tools(api).values()
-    assert tool["name"] == "task.greet" and tool["description"].startswith("Greets somebody")
+    assert tool["name"] == "task_greet" and tool["description"].startswith("Greets somebody")
     assert tool["annotations"]["destructiveHint"] is True
     assert tool["inputSchema"]["properties"] == {
         "name": {"type": "string", "default": "Ana"},
         "times": {"type": "integer", "default": 1},
     }
-    task = begun(api, "task.greet", name="Ion")
+    task = begun(api, "task_greet", name="Ion")
     assert task["resultType"] == "task"
     api.work()
     look = message("tasks/get", meta=KNOWS, taskId=task["taskId"])
@@ -61,8 +61,10 @@ def test_a_task_is_called_by_its_name_with_its_params(api: Api) -> None:
 
 def test_what_does_not_fit_is_refused_where_it_does_not(api: Api) -> None:
     task = api.task(payload=GREET, expose_as_tool="greet", params_schema=SCHEMA)
-    assert tools(api)["task.greet"]["inputSchema"] == SCHEMA
-    refused = begun(api, "task.greet", name="Alexandra")
+    assert tools(api)["task_greet"]["inputSchema"] == SCHEMA
+    api.task(payload=GREET, expose_as_tool="untyped", params_schema={"properties": {"name": {"type": "string"}}})
+    assert tools(api)["task_untyped"]["inputSchema"]["type"] == "object"
+    refused = begun(api, "task_greet", name="Alexandra")
     assert refused["isError"] and "params.name" in str(refused)
     assert api.get(f"/runs?task_id={task['id']}")["total"] == 0
     answer = api.post(f"/tasks/{task['id']}/run_now", {"params": {"name": "Alexandra"}}, expect=400)
@@ -94,31 +96,55 @@ def test_an_agent_has_one_task_of_a_name(api: Api) -> None:
     assert answer.get_json()["details"]["field"] == "expose_as_tool"
     api.post("/tasks", {**body, "expose_as_tool": "Not A Name"}, expect=400)
     api.send("PATCH", f"/tasks/{first['id']}", json={"expose_as_tool": None}, expect=200)
-    assert set(tools(api)) == {"task.other"}
+    assert set(tools(api)) == {"task_other"}
     assert api.get("/tasks?exposed=true")["total"] == api.get("/tasks?expose_as_tool=other")["total"] == 1
+
+
+def test_a_run_goes_on_when_its_tool_is_there_no_more(api: Api) -> None:
+    task = api.task(payload=GREET, expose_as_tool="greet")
+    begun_task = begun(api, "task_greet")
+    api.send("PATCH", f"/tasks/{task['id']}", json={"expose_as_tool": None}, expect=200)
+    api.work()
+    look = message("tasks/get", meta=KNOWS, taskId=begun_task["taskId"])
+    assert send(api, look, Mcp_Name=begun_task["taskId"]).get_json()["result"]["status"] == "completed"
+
+
+def test_a_call_that_waits_is_a_stream_to_clients_of_any_age(api: Api) -> None:
+    api.task(payload=GREET, expose_as_tool="greet")
+    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "task_greet", "arguments": {}}}
+    headers = {"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": "2025-11-25"}
+    with api.send("POST", "/mcp", json=body, headers=headers) as answer:
+        assert answer.mimetype == "text/event-stream"
 
 
 def test_an_ended_task_is_a_tool_no_more(api: Api) -> None:
     task = api.task(expose_as_tool="greet")
     api.post(f"/tasks/{task['id']}/cancel", {})
     assert tools(api) == {}
-    unknown = send(api, message("tools/call", name="task.greet", arguments={}))
+    api.task(title="Another of its name", expose_as_tool="greet")
+    api.send("PATCH", f"/tasks/{api.get('/tasks?exposed=true')['items'][0]['id']}", json={"expose_as_tool": None})
+    unknown = send(api, message("tools/call", name="task_greet", arguments={}))
     assert unknown.get_json()["error"]["code"] == -32602
 
 
 def test_each_caller_finds_their_own_and_needs_the_scopes(database_url: str, tmp_path: Path) -> None:
     with serving(guarded_settings(database_url, tmp_path)) as api:
         guarded = Guarded(api)
-        ana = guarded.new("ana", "tasks:read", "tasks:create", "tasks:run")
-        bob = guarded.new("bob", "tasks:read", "tasks:run", "tasks:create")
-        cyd = guarded.new("cyd", "tasks:read")
+        ana = guarded.new("ana", "tasks:read", "tasks:create", "tasks:run", "runs:read")
+        bob = guarded.new("bob", "tasks:read", "tasks:run", "tasks:create", "runs:read")
+        cyd = guarded.new("cyd", "tasks:read", "tasks:run")
+        root = guarded.new("root", "admin")
         for owner in (ana, bob):
             body = {"title": "x", "schedule_kind": "manual", "payload": GREET, "expose_as_tool": "greet"}
             api.post("/tasks", body, expect=201, headers=owner)
-        assert set(tools(api, **ana)) == set(tools(api, **bob)) == {"task.greet"}
-        assert tools(api, **cyd) == {}
-        call = message("tools/call", name="task.greet", arguments={})
-        assert send(api, call, **cyd).get_json()["error"]["code"] == -32602
+        assert set(tools(api, **ana)) == set(tools(api, **bob)) == {"task_greet"}
+        # Nobody else puts words into the list of who sees all.
+        assert tools(api, **cyd) == tools(api, **root) == {}
+        call = message("tools/call", meta=KNOWS, name="task_greet", arguments={})
+        assert send(api, call, **root).get_json()["error"]["code"] == -32602
+        assert send(api, call, **ana).get_json()["result"]["resultType"] == "task"
+        refused = send(api, call, **cyd)
+        assert refused.status_code == 403 and "runs:read" in refused.headers["WWW-Authenticate"]
 
 
 def test_a_client_hears_that_there_is_another(api: Api) -> None:
