@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
 
+from config import logging as log
 from tests.integration.api.conftest import Api, make_settings, serving
 from tests.integration.extensions.pages import HOME, page, post
 from tests.servers import Databases
@@ -68,9 +68,10 @@ def test_what_cannot_be_stored_is_named_and_not_repeated(lasting: Api, name: str
 
 
 def test_a_value_is_in_no_log(lasting: Api) -> None:
-    with redirect_stdout(io.StringIO()) as out:
-        post(lasting, "/secrets", name="QUIET", value=CANARY)
-        post(lasting, "/secrets", expect=400, name="not quiet", value=CANARY)
+    out = io.StringIO()
+    log.configure(lasting.settings, stream=out)
+    post(lasting, "/secrets", name="QUIET", value=CANARY)
+    post(lasting, "/secrets", expect=400, name="not quiet", value=CANARY)
     assert out.getvalue().count("/ext/webui/secrets") == 2 and "hunter2" not in out.getvalue()
     assert "hunter2" not in str(lasting.get("/audit"))
 
