@@ -14,7 +14,7 @@ SCOPES = (
     *("tasks:read", "tasks:read:all", "tasks:create", "tasks:update", "tasks:delete", "tasks:run"),
     *("runs:read", "runs:cancel", "events:read", "events:publish", "approvals:decide"),
     *("webhooks:read", "webhooks:manage", "agents:read", "agents:create", "agents:update", "agents:delete"),
-    *("audit:read", "secrets:use", "secrets:manage", "tools:read", "tools:invoke", "admin"),
+    *("budgets:manage", "audit:read", "secrets:use", "secrets:manage", "tools:read", "tools:invoke", "admin"),
 )
 KINDS = (
     *(("task", "Tasks"), ("run", "Runs"), ("approval", "Approvals"), ("agent", "Agents"), ("session", "Sessions")),
