@@ -38,7 +38,8 @@ def beyond_grant(
         return execution.failed(step, outside_grant(step, beyond.reason))
     # As the journal has it once somebody has decided, and without secrets: others read what is asked.
     told = orjson.loads(to_json(lines.veil.clean(facts) if lines.veil else facts))
-    if execution.progress.permitted.get(key_of(step, lines.item)) == told:
+    permitted = execution.progress.permitted.get(key_of(step, lines.item))
+    if permitted is not None and permitted.facts == told:
         return Pending()
     run_id = execution.job.key(step, lines.item).partition(":")[0]
     asked = question(step, told, run_id=run_id, asked_by=execution.caller().agent_id)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from app.domain.tool_limits import Turns
+from app.services.allowances import Allowances
 from app.services.execution import Executor, Pace
 from app.services.keeper import Keeper
 from app.storage.ledger import SqlRunLedger
@@ -43,6 +44,7 @@ class Hands:
         owner: str = "node/1",
         pace: Pace | None = None,
         turns: Turns | None = None,
+        allowances: Allowances | None = None,
     ) -> None:
         self.calls: list[ToolCall] = []
         self.exits: list[int] = []
@@ -56,6 +58,7 @@ class Hands:
             pace=pace or Pace(),
             on_failure=lambda task_id, limit: self.paused.append((task_id, limit)),
             turns=turns,
+            allowances=allowances,
         )
         self.keeper = Keeper(self.executor, exit=self._end)
 

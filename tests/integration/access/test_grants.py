@@ -256,6 +256,23 @@ def test_a_step_outside_of_the_grant_asks_where_that_was_said(
     assert (run["status"], run["error"]["type"]) == ("failed", "not_approved")
 
 
+@pytest.mark.parametrize("lent", [False, True])
+def test_what_was_approved_is_called_as_it_was_asked_about(guarded: Guarded, bob: dict[str, str], lent: bool) -> None:
+    root = guarded.new("root", "admin")
+    guarded.api.send("PUT", "/secrets/KEY", json={"value": "hush hush"}, headers=root, expect=200)
+    eve = guarded.new("eve", "tasks:create", "tasks:read", "tasks:run", "runs:read", "secrets:use")
+    headers = {"headers": {"X-Key": "${secrets.KEY}"}} if lent else {}
+    # Where it goes is something else at each moment.
+    call = {"uses": "http.request", "id": "get", "with": {"url": "https://at-${now}.invalid/", **headers}}
+    task = made(guarded, eve, call)
+    accepted(guarded, task, bob, permissions=[], outside="ask")
+    run = run_of(guarded, task, eve)
+    assert run["status"] == "waiting"
+    run = decided(guarded, run, bob, "approve", eve)
+    # It was called, and there can be no such host.
+    assert (run["status"], run["error"]["type"]) == ("failed", "invalid_url")
+
+
 def test_what_was_approved_is_not_done_once_the_grant_is_taken_back(
     guarded: Guarded, ana: dict[str, str], bob: dict[str, str]
 ) -> None:

@@ -10,27 +10,16 @@ from typing import Any
 
 import pytest
 
-from app.bootstrap import work
 from app.bootstrap.parts import open_database
-from app.queueing.broker import make_celery
 from app.services import mcp as service
 from app.services.execution import Executor
 from app.tools import mcp_conversation, mcp_pauses
 from tests.fakes.mcp_remote import Remote
 from tests.fakes.mcp_task_server import FORM, NUMBER
-from tests.integration.api.conftest import DEAD_REDIS, Api, make_settings, serving
-from tests.servers import free_port, wait_for
+from tests.integration.api.conftest import Api, make_settings, serving
+from tests.servers import wait_for
 
 ACCEPT = {"decision": "approve", "form": {"account": "main"}}
-
-
-@pytest.fixture(scope="module")
-def remote() -> Iterator[Remote]:
-    """One for all tests of this file, which look at what is last."""
-    server = Remote(free_port())
-    server.start()
-    yield server
-    server.stop()
 
 
 @pytest.fixture
@@ -40,19 +29,6 @@ def api(database_url: str, tmp_path: Path, remote: Remote, hurried: None) -> Ite
     with serving(make_settings(database_url, tmp_path, ORDINAUT_MCP_SERVERS=servers)) as api:
         assert api.post("/mcp/servers/far/test")["error"] is None
         yield api
-
-
-@pytest.fixture
-def tick(api: Api) -> Callable[[], Any]:
-    """What beat does: ends sleeps and tells servers what nobody waits for."""
-    parts = work.WorkerParts(api.settings, make_celery(DEAD_REDIS))
-    beat, watch = parts.beat(), parts.mcp_watch()
-
-    def both() -> None:
-        beat()
-        watch.look()
-
-    return both
 
 
 def started(api: Api, tool: str, *, max_retries: int = 0, **arguments: Any) -> str:
