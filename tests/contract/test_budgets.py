@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from app.domain.budgets import Budget, Count, Price, Prices, Spender, starts
+from app.domain.budgets import MOST_USED, Budget, Count, Price, Prices, Spender, starts
 from app.domain.errors import NotFound
 from app.services.lifecycle import Herald
 from app.services.spending import Spending
@@ -106,6 +106,17 @@ def test_tokens_are_counted_once_they_are_known(world: World) -> None:
     assert (world.used("tokens").used, world.used("tokens").state) == (1500, "warned")
     world.spending.end(ask, ANSWER)
     assert world.calls(1, tool="llm.complete") == ["tokens"]
+
+
+def test_what_no_tool_can_have_taken_counts_as_nothing_and_counts_have_an_end(world: World) -> None:
+    world.put("tokens", unit="tokens", hard=2000)
+    world.spending.end(CALL, {"usage": {"total_tokens": 10**30}})
+    assert world.used("tokens") == Count()
+    with world.units() as unit:
+        assert unit.budgets.add("tokens", TODAY, 10**30) == MOST_USED
+        assert unit.budgets.add("tokens", TODAY, 7) == MOST_USED
+        assert unit.budgets.add("tokens", TODAY, 1, 2000) is None
+        assert unit.budgets.add("tokens", TODAY, -7) == MOST_USED - 7
 
 
 def test_money_is_counted_in_millionths(world: World) -> None:

@@ -273,6 +273,17 @@ def test_what_was_approved_is_called_as_it_was_asked_about(guarded: Guarded, bob
     assert (run["status"], run["error"]["type"]) == ("failed", "invalid_url")
 
 
+def test_what_no_database_takes_is_replaced_in_what_is_asked(
+    guarded: Guarded, ana: dict[str, str], bob: dict[str, str]
+) -> None:
+    call = {"uses": "http.request", "id": "get", "with": {"url": 'https://a${`"\\u0000"`}.invalid/'}}
+    task = made(guarded, ana, call)
+    accepted(guarded, task, bob, permissions=[], outside="ask")
+    run = run_of(guarded, task, ana)
+    assert waiting(guarded, run, bob)["message"] == "Send GET requests to https://a\ufffd.invalid"
+    assert decided(guarded, run, bob, "approve", ana)["error"]["type"] == "invalid_url"
+
+
 def test_what_was_approved_is_not_done_once_the_grant_is_taken_back(
     guarded: Guarded, ana: dict[str, str], bob: dict[str, str]
 ) -> None:

@@ -125,6 +125,29 @@ def test_a_task_that_nobody_waits_for_is_canceled_over_there(
     assert remote.works()[-1]["status"] == "cancelled"
 
 
+def test_a_task_left_by_a_step_that_failed_is_canceled_though_its_run_succeeded(
+    api: Api, remote: Remote, tick: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # It cannot be reached, and there is no time to ask again, nor anybody to tell.
+    monkeypatch.setattr(mcp_pauses, "AWAY_SECONDS", 1e6)
+    monkeypatch.setattr(service, "AGAIN_SECONDS", 0.0)
+    step = {"id": "far", "uses": "far.work", "with": {"asks": {"account": FORM}}, "on_error": "continue"}
+    run_id = api.run(api.task(payload={"pipeline": [step]}))
+    api.work()
+    remote.open(False)
+    run = decided(api, run_id, ACCEPT)
+    remote.open(True)
+    assert (run["status"], run["steps"][0]["error"]["type"]) == ("succeeded", "timeout")
+    assert not remote.works()[-1]["canceled"]
+    tick()
+    assert remote.works()[-1]["canceled"]
+
+
+def test_what_no_database_takes_is_replaced_in_questions(api: Api) -> None:
+    asked = pending(api, started(api, "work", asks={"account": FORM}, says="Which\N{SYMBOL FOR NULL} one?"))
+    assert (asked["title"], asked["message"]) == ("Which\ufffd one?", "Which\ufffd one?")
+
+
 def test_what_the_server_forgets_cannot_be_answered_any_more(api: Api, remote: Remote, tick: Callable[[], Any]) -> None:
     run_id = started(api, "work", asks={"account": FORM}, ttl_ms=300)
     assert pending(api, run_id)["expires_at"]
