@@ -21,6 +21,9 @@ from ordinaut import Tool
 if TYPE_CHECKING:
     from app.services.run_execution import RunExecution
 
+LOOK_AGAIN_SECONDS = 3600.0
+"""How long a run waits for a budget at most before it is held against it again: somebody may have raised it."""
+
 
 def beyond_grant(
     execution: RunExecution, tool: Tool, step: Step, arguments: Mapping[str, Any]
@@ -57,7 +60,7 @@ def over_budget(execution: RunExecution, tool: Tool, step: Step) -> Settlement |
     if spent.budget.then == "fail":
         return execution.failed(step, budget_exhausted(step, spent))
     execution.progress.attempts[key_of(step, execution.lines.item)] -= 1
-    return execution.lines.queued(BUDGET, delay=spent.seconds, returned=True)
+    return execution.lines.queued(BUDGET, delay=min(spent.seconds, LOOK_AGAIN_SECONDS), returned=True)
 
 
 def spent(execution: RunExecution, tool: Tool, step: Step, output: Any) -> None:

@@ -10,13 +10,18 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine, text
 
 from app.domain.budgets import MOST_USED, Budget, Count, Price, Prices, Spender, starts
 from app.domain.errors import NotFound
 from app.services.lifecycle import Herald
 from app.services.spending import Spending
+from app.storage.ledger import SqlRunLedger
 from app.storage.unit_of_work import SqlUnitsOfWork
 from app.telemetry import attach, detach
+from tests.fakes.hands import Hands, counting
+from tests.fakes.pipelines import get, pipeline, step
+from tests.fakes.rows import queued, stored
 from tests.fakes.task_world import TurnedClock
 
 CALL = Spender(agent_id="ana", task_id="t", tool="http.request")
@@ -156,6 +161,22 @@ def test_what_is_set_anew_keeps_what_was_used_and_deleting_forgets_it(world: Wor
             unit.budgets.get("one")
         with pytest.raises(NotFound):
             unit.budgets.delete("one")
+
+
+def test_a_run_that_waits_for_a_budget_looks_within_the_hour_whether_it_was_raised(
+    world: World, ledger: SqlRunLedger, engine: Engine
+) -> None:
+    # In the middle of a day: its window goes on for hours.
+    world.put("none", hard=0, then="wait")
+    (run_id,) = queued(world.units, stored(world.units, pipeline(step("a"))))
+    hands = Hands(ledger, {"fx.do": lambda call: "done"}, allowances=counting(world.units, world.clock))
+    assert (hands.executor.drain(), hands.calls, get(world.units, run_id).status) == (1, [], "queued")
+    world.put("none", hard=1, then="wait")
+    assert hands.executor.drain() == 0
+    with engine.begin() as connection:
+        connection.execute(text(f"UPDATE runs SET available_at = available_at - {3600 * 1_000_000}, rank = 0"))
+    assert hands.executor.drain() == 1
+    assert get(world.units, run_id).status == "succeeded"
 
 
 def test_prices_go_by_the_longest_name() -> None:

@@ -11,18 +11,14 @@ from typing import Any
 
 import pytest
 
-from app.domain.budgets import Budget, Prices, starts
+from app.domain.budgets import Budget, starts
 from app.domain.errors import Unavailable
 from app.domain.execution import Settlement
-from app.services.allowances import Allowances, GrantedCalls
 from app.services.execution import Pace
-from app.services.lifecycle import Herald
-from app.services.spending import Spending
-from app.services.tool_turns import NoLimits
 from app.storage.ledger import SqlRunLedger
 from app.storage.unit_of_work import SqlUnitsOfWork
 from ordinaut import ToolCall, ToolFailed
-from tests.fakes.hands import Hands, in_thread
+from tests.fakes.hands import Hands, counting, in_thread
 from tests.fakes.pipelines import get, pipeline, refuse, step
 from tests.fakes.rows import queued, stored
 from tests.fakes.task_world import TurnedClock
@@ -129,9 +125,7 @@ def test_a_call_that_a_stopping_worker_does_not_begin_is_not_counted(
         unit.budgets.put(Budget(name="all", hard=2))
     clock, stopping = TurnedClock(datetime.now(UTC)), threading.Event()
     (run_id,) = queued(units, stored(units, pipeline(step("a"), step("b"))))
-    spending = Spending(units=units, clock=clock, herald=Herald.silent(clock), prices=Prices({}))
-    allowances = Allowances(granted=GrantedCalls(units=units, clock=clock), spending=spending, turns=NoLimits())
-    hands = Hands(ledger, {"fx.do": lambda call: stopping.set()}, allowances=allowances)
+    hands = Hands(ledger, {"fx.do": lambda call: stopping.set()}, allowances=counting(units, clock))
     hands.executor.stop_when(stopping.is_set)
     hands.executor.drain()
     with units(read_only=True) as unit:

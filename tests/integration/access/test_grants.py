@@ -105,6 +105,22 @@ def test_what_stays_inside_keeps_the_grant_and_what_does_not_asks_again(
     assert grant_of(guarded, task, ana)["id"] == first["id"]
 
 
+def test_what_the_task_did_before_is_not_accepted_in_place_of_what_it_does_now(
+    guarded: Guarded, ana: dict[str, str], bob: dict[str, str]
+) -> None:
+    task = made(guarded, ana)
+    first = grant_of(guarded, task, ana)
+    guarded.api.post(f"/grants/{first['id']}/accept", headers=bob)
+    changed(guarded, task, ana, {**PUBLISH, "with": {"topic": "bank.open", "payload": {}}})
+    second = grant_of(guarded, task, ana)
+    # Taken back it could be accepted again, and what is asked since would not be asked any more.
+    guarded.api.post(f"/grants/{first['id']}/refuse", headers=bob)
+    old = guarded.api.post(f"/grants/{first['id']}/accept", headers=bob, expect=409)
+    assert old["details"]["latest"] == second["id"]
+    assert grant_of(guarded, task, ana) == second
+    assert guarded.api.post(f"/grants/{second['id']}/accept", headers=bob)["status"] == "accepted"
+
+
 def test_refused_and_taken_back(guarded: Guarded, ana: dict[str, str], bob: dict[str, str]) -> None:
     task = made(guarded, ana)
     grant = grant_of(guarded, task, ana)
