@@ -218,7 +218,7 @@ def _settled(name: str, value: Any, params: Mapping[str, Any]) -> tuple[Any, boo
 def _known(value: Any, params: Mapping[str, Any]) -> tuple[Any, bool]:
     """What a template comes to, as far as the task's own params tell."""
     template = compile_template(value)
-    if any(one.path[0] != "params" for one in template.references):
+    if template.reads_all or any(one.path[0] != "params" for one in template.references):
         return None, False
     try:
         return template.render({"params": params}), True

@@ -82,6 +82,13 @@ def test_those_who_race_get_exactly_what_there_is(world: World) -> None:
     assert world.used("all").state == "exhausted"
 
 
+def test_a_call_that_is_refused_brings_no_other_budget_to_its_warning(world: World) -> None:
+    world.put("all", soft=1, hard=9)
+    world.put("none", hard=0)
+    assert world.calls(1) == ["none"]
+    assert (world.used("all"), world.told) == (Count(), {"budget.exhausted": 1})
+
+
 @pytest.mark.parametrize(
     ("fields", "call", "counts"),
     [

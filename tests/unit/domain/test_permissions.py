@@ -51,6 +51,27 @@ def test_what_is_no_plain_url_is_inside_of_nothing(url: str) -> None:
     assert not allowed("http.request", facts_of("http.request", {"url": url}), (), granted)
 
 
+@pytest.mark.parametrize(
+    ("text", "settled"),
+    [
+        ("${@}", False),
+        ("${*}", False),
+        ("${to_string(@)}", False),
+        ("${[params.what, @]}", False),
+        ("${params.what || keys(@)}", False),
+        ("x-${map(&now, [@])}", False),
+        ("${@.params.what}", True),
+        ("${params.list[?@ == 'a']}", True),
+        ("${params.list[*]}", True),
+        ("${'constant'}", True),
+        ("${[params.what, `1`]}", True),
+    ],
+)  # fmt: skip
+def test_what_looks_at_all_that_a_run_knows_is_not_settled(text: str, settled: bool) -> None:
+    (one,) = wanted(call("x.y", a=text, b={"c": [text]}), what="w", list=["a"])
+    assert (one.open, len(one.where)) == (((), 2) if settled else (("a", "b"), 0))
+
+
 def test_params_of_the_run_may_lead_outside() -> None:
     granted = wanted(get("https://${params.host}/", method="POST"), host="a.example")
     inside = {"url": "https://a.example/other", "method": "POST", "json": {"any": "thing"}}
