@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import click
@@ -69,7 +70,11 @@ def refuse(session: Session, grant_id: str, comment: str | None) -> int:
 
 
 def _words(found: dict[str, Any]) -> list[str]:
-    return [one["text"] for one in found["permissions"]]
+    """Each permission, with all that it is about where its sentence is cut."""
+    return [
+        f"{one['text']}: {json.dumps(one['where'], ensure_ascii=False)}" if one["cut"] else one["text"]
+        for one in found["permissions"]
+    ]
 
 
 def _path(grant_id: str) -> str:

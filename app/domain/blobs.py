@@ -49,6 +49,9 @@ class BlobStore(Protocol):
     def get(self, run_id: str, blob_id: str) -> Blob:
         """One, or NotFound."""
 
+    def has(self, run_id: str, blob_id: str) -> bool:
+        """Whether it is there."""
+
     def bytes_of(self, run_id: str) -> int:
         """How much a run has."""
 

@@ -22,6 +22,10 @@ MICROS: Final = 1_000_000
 """Money is counted in millionths, so that sums are exact."""
 KEPT = timedelta(days=62)
 """How long counts are kept: the present window and the one before it."""
+MOST_TOKENS: Final = 10**9
+"""What no call takes: a tool that says more is not believed."""
+MOST_USED: Final = 10**18
+"""Counts do not go beyond."""
 WARNED, EXHAUSTED = 1, 2
 """What has been told of a count."""
 STATES: Final[tuple[State, ...]] = ("ok", "warned", "exhausted")
@@ -147,10 +151,13 @@ def ends(window: BudgetWindow, now: datetime) -> datetime:
 
 
 def tokens_of(output: Any) -> int:
-    """How many tokens a tool says that it took: `usage.total_tokens` of its output, as `llm.complete` has it."""
+    """How many tokens a tool says that it took: `usage.total_tokens` of its output, as `llm.complete` has it.
+
+    Tools are not to be trusted with it: what cannot be true counts as nothing.
+    """
     usage = output.get("usage") if isinstance(output, Mapping) else None
     total = usage.get("total_tokens") if isinstance(usage, Mapping) else None
-    return total if type(total) is int and total > 0 else 0
+    return total if type(total) is int and 0 < total <= MOST_TOKENS else 0
 
 
 def budget_facts(budget: Budget, count: Count, now: datetime) -> dict[str, Any]:
@@ -193,7 +200,7 @@ class BudgetStore(Protocol):
     def add(self, name: str, starts_at: datetime, amount: int, most: int | None = None) -> int | None:
         """Count atomically: what is used then; None, and nothing is added, where one more would be beyond `most`.
 
-        Whoever counts several does so in the order of their names.
+        Nothing is counted beyond `MOST_USED`. Whoever counts several does so in the order of their names.
         """
 
     def tell(self, name: str, starts_at: datetime, what: int) -> bool:

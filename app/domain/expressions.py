@@ -87,10 +87,15 @@ class Reference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expression:
-    """A compiled expression."""
+    """A compiled expression.
+
+    Attributes:
+        reads_all: Whether it looks at the scope as a whole, such as `@`: references do not tell what it reads.
+    """
 
     text: str
     references: tuple[Reference, ...]
+    reads_all: bool
     run: Evaluate = field(repr=False, compare=False)
 
     def evaluate(self, scope: Any, meter: Meter | None = None) -> Any:
@@ -148,7 +153,7 @@ def _compile(text: str, strict: bool) -> Expression:
     references = tuple(
         Reference(path=path, expression=text, required=required) for path, required in _references(tree, True)
     )
-    return Expression(text=text, references=references, run=_choose(tree, strict))
+    return Expression(text=text, references=references, reads_all=_reads_all(tree), run=_choose(tree, strict))
 
 
 def _parse(text: str, rewritten: str) -> Node:
@@ -259,6 +264,16 @@ def _references(node: Node, required: bool) -> Iterator[tuple[Path, bool]]:
     rooted = _INNER.get(node["type"], len(_children(node)))
     for position, child in enumerate(_children(node)[:rooted]):
         yield from _references(child, required and position not in lenient)
+
+
+def _reads_all(node: Node) -> bool:
+    """Whether it reads more from the root of the scope than its references say."""
+    if _prefix(node):
+        return False
+    if node["type"] in ("current", "identity", "expref"):
+        return True
+    rooted = _INNER.get(node["type"], len(_children(node)))
+    return any(_reads_all(child) for child in _children(node)[:rooted])
 
 
 def _lenient_children(node: Node) -> frozenset[int]:

@@ -178,6 +178,17 @@ def check_open(grant: Grant, wanted: Standing) -> None:
         raise Conflict(t("It has been decided already"), **details, decided_by=grant.decided_by)
 
 
+def check_latest(grant: Grant, latest: Grant | None) -> None:
+    """Refuse to accept what the task did before it was changed: what it does now has to be decided about.
+
+    Raises:
+        Conflict: Another one has been asked for since.
+    """
+    if latest is not None and latest.id != grant.id:
+        message = t("Something else has been asked for since: decide about that")
+        raise Conflict(message, grant_id=grant.id, status=grant.status, latest=latest.id)
+
+
 def keeps(grant: Grant, wanted: Sequence[Permission], now: datetime) -> bool:
     """Whether an accepted grant stands for all that is wanted now."""
     if grant.status != "accepted":

@@ -15,6 +15,15 @@ def to_json(value: Any) -> bytes:
         return orjson.dumps(_mended(value))
 
 
+def storable(value: Any) -> Any:
+    """JSON data as every database takes it: without NUL, which PostgreSQL refuses, and without halves of characters."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode().replace("\x00", "\ufffd")
+    if isinstance(value, dict):
+        return {storable(key): storable(member) for key, member in value.items()}
+    return [storable(member) for member in value] if isinstance(value, list) else value
+
+
 def _mended(value: Any) -> Any:
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode()

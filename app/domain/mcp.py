@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from fnmatch import fnmatchcase
@@ -10,6 +10,8 @@ from hashlib import sha256
 from typing import Any, Protocol
 
 import orjson
+
+from app.domain.runs import Record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,14 +144,28 @@ class Left:
 
     Attributes:
         failed_at: When the server could not be told for the first time.
-        done: Whether the run succeeded, and so the task has ended too.
     """
 
     run_id: str
     server: str
     task_id: str
     failed_at: datetime | None
-    done: bool
+
+
+def ended_tasks(records: Iterable[Record]) -> set[str]:
+    """Tasks of servers whose calls have succeeded, as the journal of the run that made them tells."""
+    ended: set[str] = set()
+    under_way: dict[tuple[str, Any], str] = {}
+    for body in (record.body for record in records if record.kind == "step"):
+        call, task = (body["id"], body.get("item")), body.get("again", {}).get("state", {}).get("task")
+        match body["status"]:
+            case "waiting" if task is not None:
+                under_way[call] = task
+            case "succeeded" if call in under_way:
+                ended.add(under_way.pop(call))
+            case "waiting" | "failed":
+                under_way.pop(call, None)
+    return ended
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,23 +20,23 @@ from app.domain.templates import TemplateError, compile_template
 from app.domain.texts import Text, all_of, joined, t
 from ordinaut import Tool
 
+URL, HOST, MAIL = "url", "host", "email.send"
 TARGETS: Final[Mapping[str, Mapping[str, Any]]] = {
     "http.request": {"method": "GET", "url": ""},
-    "webhook.send": {"url": ""},
+    "webhook.send": {"url": "", "secret": None},
     "events.publish": {"topic": None},
-    "email.send": {"to": None, "cc": None, "bcc": None},
+    MAIL: {"to": None, "cc": None, "bcc": None},
     "llm.complete": {"model": None},
     "tasks.run": {"task_id": None},
 }
 """Tool -> the arguments that say where a call goes, each with what its absence means. `url` counts as its `host`."""
-URL, HOST = "url", "host"
 _ORIGIN = r"https?://[^/?#\\@$\s]+"
 _PLAIN_HOST = re.compile(rf"({_ORIGIN})(?:[/?#].*)?", re.IGNORECASE | re.DOTALL)
 _FIXED_HOST = re.compile(rf"{_ORIGIN}(?=[/?#])", re.IGNORECASE)
 """The beginning of a template that settles the host, whatever is filled in behind it."""
 _SENTENCES: Final[Mapping[str, Text]] = {
     "http.request": t("Send {method} requests to {host}"),
-    "webhook.send": t("Send webhooks to {host}"),
+    "webhook.send": t("Send webhooks to {host}, signed with the secret {secret}"),
     "events.publish": t("Publish events on the topic {topic}"),
     "tasks.run": t("Run the task {task_id}"),
     "llm.complete": t("Ask the language model {model}"),
@@ -44,6 +44,7 @@ _SENTENCES: Final[Mapping[str, Text]] = {
 _ANY = t("anything that the run works out")
 _ANYBODY = t("anybody that the run works out")
 LONGEST_SHOWN = 200
+"""Characters of a value that a sentence shows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,14 +99,19 @@ class Permission:
             secrets=tuple(document["secrets"]),
         )
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether its words leave out the end of something: `where` has it whole."""
+        return self.tool != MAIL and any(len(_text(value)) > LONGEST_SHOWN for value in self.where.values())
+
     def in_words(self) -> Text:
-        """What it allows, for whoever is to accept it."""
+        """What it allows, for whoever is to accept it; it says where something is cut."""
         shown = dict.fromkeys(self.open, _ANY) | {name: _shown(value) for name, value in self.where.items()}
-        if self.tool == "email.send":
+        if self.tool == MAIL:
             said = t("Send e-mail to {people}", people=all_of(_people(self)))
         elif self.tool == "llm.complete" and self.where.get("model", "") is None:
             said = t("Ask the language model that the settings name")
-        elif (sentence := _SENTENCES.get(self.tool)) is not None and not self.free:
+        elif (sentence := _SENTENCES.get(self.tool)) is not None and facts_of(self.tool, {}).keys() <= shown.keys():
             said = sentence.fill(**shown)
         else:
             said = self._called(shown)
@@ -212,7 +218,7 @@ def _settled(name: str, value: Any, params: Mapping[str, Any]) -> tuple[Any, boo
 def _known(value: Any, params: Mapping[str, Any]) -> tuple[Any, bool]:
     """What a template comes to, as far as the task's own params tell."""
     template = compile_template(value)
-    if any(one.path[0] != "params" for one in template.references):
+    if template.reads_all or any(one.path[0] != "params" for one in template.references):
         return None, False
     try:
         return template.render({"params": params}), True
@@ -235,8 +241,14 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def _shown(value: Any) -> str:
-    text = value if isinstance(value, str) else to_json(value).decode()
-    return text if len(text) <= LONGEST_SHOWN else text[: LONGEST_SHOWN - 1] + "…"
+    text = _text(value)
+    if len(text) <= LONGEST_SHOWN:
+        return text
+    return t("{start}… (cut: {count} characters in all)", start=text[:LONGEST_SHOWN], count=len(text))
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else to_json(value).decode()
 
 
 def _people(permission: Permission) -> list[object]:

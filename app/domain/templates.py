@@ -41,10 +41,12 @@ class Template:
     Attributes:
         is_constant: There is nothing to fill in; `render` returns the same value every time.
         references: Every path the expressions read from the scope, in the order they are written.
+        reads_all: Whether one of them looks at the scope as a whole.
     """
 
     is_constant: bool
     references: tuple[Reference, ...]
+    reads_all: bool
     run: Render = field(repr=False, compare=False)
 
     def render(self, scope: Mapping[str, Any]) -> Any:
@@ -66,6 +68,7 @@ class _Part:
     value: Any
     run: Render | None
     references: tuple[Reference, ...] = ()
+    reads_all: bool = False
 
 
 def compile_template(value: Any) -> Template:
@@ -79,6 +82,7 @@ def compile_template(value: Any) -> Template:
     return Template(
         is_constant=part.run is None,
         references=part.references,
+        reads_all=part.reads_all,
         run=part.run or (lambda _scope, _meter: constant),
     )
 
@@ -109,13 +113,15 @@ def _compile_members(base: Any, members: list[tuple[Any, Any]], pointer: str, de
     """Compiles the members of an object or a list; `base` keeps the constants and is copied to render."""
     moving: list[tuple[Any, Render]] = []
     references: list[Reference] = []
+    reads_all = False
     for key, member in members:
         part = _compile(member, f"{pointer}/{_token(key)}", depth + 1)
         references.extend(part.references)
+        reads_all = reads_all or part.reads_all
         base[key] = part.value
         if part.run is not None:
             moving.append((key, part.run))
-    return _Part(base, _fill(base, tuple(moving)) if moving else None, tuple(references))
+    return _Part(base, _fill(base, tuple(moving)) if moving else None, tuple(references), reads_all)
 
 
 def _fill(base: Any, moving: tuple[tuple[Any, Render], ...]) -> Render:
@@ -137,9 +143,8 @@ def _compile_text(text: str, pointer: str) -> _Part:
     references = tuple(replace(reference, pointer=pointer) for reference in read)
     if not expressions:
         return _Part("".join(str(piece) for piece in pieces), None)
-    if len(pieces) == 1:
-        return _Part(None, _whole(expressions[0]), references)
-    return _Part(None, _joined(tuple(pieces)), references)
+    run = _whole(expressions[0]) if len(pieces) == 1 else _joined(tuple(pieces))
+    return _Part(None, run, references, any(expression.reads_all for expression in expressions))
 
 
 def _pieces(text: str, pointer: str) -> Iterator[str | Expression]:

@@ -96,6 +96,7 @@ class PermissionOut(Shown):
     model_config = ConfigDict(frozen=True, json_schema_extra={"examples": [_PERMISSION]})
 
     text: Spoken = Field(description="The same in words")
+    cut: bool = Field(description="Whether the words leave out the end of something that `where` has whole")
     tool: str
     where: dict[str, Any]
     open: list[str]
@@ -124,11 +125,15 @@ class GrantOut(Shown):
 _SAME = ("id", "task_id", "task_title", "status", "asked_by", "asked_at", "decided_by", "decided_at", "comment")
 
 
+def _permission_out(one: Permission) -> PermissionOut:
+    return PermissionOut(**one.as_document(), text=one.in_words(), cut=one.is_cut)
+
+
 def grant_out(grant: Grant) -> GrantOut:
     """The grant as it is answered."""
     return GrantOut(
         **{name: getattr(grant, name) for name in _SAME},
-        permissions=[PermissionOut(**one.as_document(), text=one.in_words()) for one in grant.permissions],
+        permissions=[_permission_out(one) for one in grant.permissions],
         until=grant.terms.until,
         outside=grant.terms.outside,
         calls_per_day=grant.terms.calls_per_day,

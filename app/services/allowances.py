@@ -10,12 +10,17 @@ from app.domain.budgets import Exhausted, Spender
 from app.domain.clock import Clock
 from app.domain.grants import Beyond, grant_hold
 from app.domain.ids import new_id
+from app.domain.json_text import storable, to_json
 from app.domain.permissions import Permission, allowed
 from app.domain.pipelines.model import Step
 from app.domain.ports import UnitsOfWork
 from app.domain.texts import t
 from app.domain.tool_limits import Turns
 from app.services.spending import Spending
+
+LONGEST_MESSAGE = 10_000
+MOST_SHOWN = 65_536
+"""Bytes of the facts of a call that are shown to whoever decides about it."""
 
 
 class GrantedCalls:
@@ -67,14 +72,23 @@ class Allowances:
 
 def question(step: Step, facts: Mapping[str, Any], *, run_id: str, asked_by: str) -> NewApproval:
     """What somebody is asked about a call that goes beyond the grant; the step fails unless they approve."""
-    call = Permission(tool=step.uses, where=facts, secrets=step.secrets)
+    said = storable(str(Permission(tool=step.uses, where=facts, secrets=step.secrets).in_words()))
     title = t("{step} goes beyond what the task may do: {tool}", step=step.id, tool=step.uses)
     return NewApproval(
         id=new_id(),
         run_id=run_id,
         asked_by=asked_by,
         title=title[:200],
-        message=call.in_words(),
-        data={"tool": step.uses, "call": facts, "secrets": list(step.secrets)},
+        message=said if len(said) <= LONGEST_MESSAGE else said[: LONGEST_MESSAGE - 1] + "…",
+        data={"tool": step.uses, "call": _bounded(facts), "secrets": list(step.secrets)},
         fail_on=(REJECT,),
     )
+
+
+def _bounded(facts: Mapping[str, Any]) -> Any:
+    """The facts as an approval keeps them; cut as outputs are where they are long: the journal has them exactly."""
+    shown = storable(dict(facts))
+    text = to_json(shown)
+    if len(text) <= MOST_SHOWN:
+        return shown
+    return {"truncated": True, "bytes": len(text), "excerpt": text[:MOST_SHOWN].decode(errors="ignore")}

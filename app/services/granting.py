@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from app.domain.errors import NotFound
 from app.domain.grants import Grant, GrantPolicy, Terms, grant_facts, keeps
@@ -85,12 +85,12 @@ class Grantor:
             asked_by=caller.agent_id,
             asked_at=now,
             permissions=wanted,
-            terms=Terms(
-                until=now + timedelta(days=self._policy.days),
-                outside=self._policy.outside,
-                calls_per_day=self._policy.calls,
-            ),
+            terms=self._offered(now) if wanted else Terms(until=None, outside=self._policy.outside, calls_per_day=None),
         )
+
+    def _offered(self, now: datetime) -> Terms:
+        policy = self._policy
+        return Terms(until=now + timedelta(days=policy.days), outside=policy.outside, calls_per_day=policy.calls)
 
 
 def with_grant(task: Task, grant: Grant) -> Task:

@@ -14,6 +14,7 @@ from app.domain.grants import (
     Outside,
     Terms,
     check_judge,
+    check_latest,
     check_open,
     grant_facts,
     grant_hold,
@@ -88,8 +89,8 @@ class GrantService:
         """Let the task do this from now on; one that has ended can be accepted anew.
 
         Raises:
-            NotFound; Forbidden for whoever asks; Conflict for one that is accepted or was replaced; InvalidInput for an
-            end that is past, or more permissions than are asked for.
+            NotFound; Forbidden for whoever asks; Conflict for one that is accepted or was replaced, or is not the
+            latest one of the task; InvalidInput for an end that is past, or more permissions than are asked for.
         """
         now = self._clock.now()
         with self._units() as unit:
@@ -97,6 +98,7 @@ class GrantService:
             grant = _held(unit, grant_id, caller)
             if grant.status != "accepted" or grant_hold("accepted", grant.terms.until, now) is None:
                 check_open(grant, "accepted")
+            check_latest(grant, unit.grants.latest(grant.task_id))
             terms, permissions = wish.terms(grant.terms), _narrowed(grant, wish)
             if terms.until is not None and terms.until <= now:
                 raise InvalidInput.at("/until", t("'until' must lie in the future"))

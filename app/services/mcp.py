@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from app.domain.clock import Clock, rfc3339
 from app.domain.errors import NotFound, Unavailable
-from app.domain.mcp import Drift, Known, Left, McpStore, Remote, Server, drift
+from app.domain.mcp import Drift, Known, Left, McpStore, Remote, Server, drift, ended_tasks
 from app.domain.ports import UnitsOfWork
 from app.domain.texts import t
 from app.services.task_drifts import TaskDrifts
@@ -178,7 +178,9 @@ class McpService:
         """Tell servers which of their tasks nobody waits for any more, since the run has ended; whether all were."""
         with self._units(read_only=True) as unit:
             left = _store(unit).left(MOST_LEFT)
-        told = [one.done or self._told(one) for one in left]
+            # A step may fail and its run go on: what counts is what came of the call, not of the run.
+            ended = {run_id: ended_tasks(unit.runs.journal(run_id)) for run_id in {one.run_id for one in left}}
+        told = [one.task_id in ended[one.run_id] or self._told(one) for one in left]
         for one, over in zip(left, told, strict=True):
             with self._units() as unit:
                 if over:

@@ -21,6 +21,9 @@ from ordinaut import Tool
 if TYPE_CHECKING:
     from app.services.run_execution import RunExecution
 
+LOOK_AGAIN_SECONDS = 3600.0
+"""How long a run waits for a budget at most before it is held against it again: somebody may have raised it."""
+
 
 def beyond_grant(
     execution: RunExecution, tool: Tool, step: Step, arguments: Mapping[str, Any]
@@ -38,7 +41,8 @@ def beyond_grant(
         return execution.failed(step, outside_grant(step, beyond.reason))
     # As the journal has it once somebody has decided, and without secrets: others read what is asked.
     told = orjson.loads(to_json(lines.veil.clean(facts) if lines.veil else facts))
-    if execution.progress.permitted.get(key_of(step, lines.item)) == told:
+    permitted = execution.progress.permitted.get(key_of(step, lines.item))
+    if permitted is not None and permitted.facts == told:
         return Pending()
     run_id = execution.job.key(step, lines.item).partition(":")[0]
     asked = question(step, told, run_id=run_id, asked_by=execution.caller().agent_id)
@@ -56,7 +60,7 @@ def over_budget(execution: RunExecution, tool: Tool, step: Step) -> Settlement |
     if spent.budget.then == "fail":
         return execution.failed(step, budget_exhausted(step, spent))
     execution.progress.attempts[key_of(step, execution.lines.item)] -= 1
-    return execution.lines.queued(BUDGET, delay=spent.seconds, returned=True)
+    return execution.lines.queued(BUDGET, delay=min(spent.seconds, LOOK_AGAIN_SECONDS), returned=True)
 
 
 def spent(execution: RunExecution, tool: Tool, step: Step, output: Any) -> None:

@@ -23,9 +23,10 @@ class RunBlobs:
         try:
             with self._units() as unit:
                 unit.runs.get(blob.run_id)
-                if unit.blobs.bytes_of(blob.run_id) + len(blob.data) > MOST_BYTES:
-                    return None
-                unit.blobs.add(blob)
+                if not unit.blobs.has(blob.run_id, blob.id):
+                    if unit.blobs.bytes_of(blob.run_id) + len(blob.data) > MOST_BYTES:
+                        return None
+                    unit.blobs.add(blob)
         except (NotFound, Unavailable):
             return None
         return blob.reference

@@ -199,15 +199,20 @@ class RunExecution:
     # A step's call.
 
     def _rendered(self, step: Step) -> Any:
-        """The step's arguments, with the secrets that it names and its agent may use; or Failed."""
+        """The step's arguments, with the secrets that it names and its agent may use; or Failed.
+
+        Those that somebody has approved are kept: made anew they might come to something else.
+        """
+        permitted = self.progress.permitted.get(key_of(step, self.lines.item))
         if not step.secrets:
-            return render(step, self.scope, self.tools)
+            return render(step, self.scope, self.tools) if permitted is None else permitted.arguments
+        scope = self.scope if permitted is None else {**self.scope, "now": permitted.at}
         lent = lend(step, self.caller(), self.desk.secrets, self.tools)
         if isinstance(lent, Failed):
             return lent
         self.lines.veil = veil = self.lines.veil or Veil()
         veil.hide(lent.values())
-        arguments = render(step, {**self.scope, SECRETS: lent}, self.tools)
+        arguments = render(step, {**scope, SECRETS: lent}, self.tools)
         return veil.failed(arguments) if isinstance(arguments, Failed) else arguments
 
     def caller(self) -> Caller:
@@ -220,20 +225,21 @@ class RunExecution:
             tool = self.tools.get(step.uses)
         except NotFound as error:
             return self.failed(step, unknown_tool(error, step))
-        if not isinstance(settled := self._kept_from(tool, step, arguments), Pending):
+        if not isinstance(settled := self._kept_from(tool, step, arguments, back), Pending):
             return settled
+        if not tool.pure and (self.desk.stopping or self.cancelled):
+            return self.settle_canceled() if self.cancelled else self.settle_handed_back()
         follows = back is not None and back.follows
-        if follows and self.desk.stopping:
-            return self.settle_handed_back()
-        given: dict[str, Any] = {"input": arguments} if tool.pure else {}
-        if (turned := self.desk.turn(self, step)) is not None:
+        # Looking after what it has begun is no call of its own.
+        if not follows and (turned := self.desk.turn(self, step)) is not None:
             return turned
-        if not follows and not isinstance(settled := over_budget(self, tool, step), Pending):
+        if back is None and not isinstance(settled := over_budget(self, tool, step), Pending):
             return settled
-        quiet = tool.pure or follows
-        if not quiet and (stopped := self._before_effect(step, arguments)) is not None:
+        if not (tool.pure or follows) and (stopped := self._before_effect(step, arguments)) is not None:
             return stopped
-        return self._concluded(step, arguments, self._invoke(tool, step, arguments, back), given)
+        # What a call was given is written down once.
+        given: dict[str, Any] = {"input": arguments} if back is None else {}
+        return self._concluded(step, tool, self._invoke(tool, step, arguments, back), given)
 
     def _unsure(self, step: Step, arguments: Mapping[str, Any], verdict: OnUnknown) -> Settlement | None:
         """Nobody knows what came of the call, and it is not made again."""
@@ -244,22 +250,25 @@ class RunExecution:
     def _concluded(
         self,
         step: Step,
-        arguments: Mapping[str, Any],
+        tool: Tool,
         outcome: tuple[bytes, Any] | Failed | Waits,
         given: Mapping[str, Any],
     ) -> Settlement | None:
+        told = given if tool.pure else {}  # of all others it is told before they begin
         match outcome:
             case Failed():
-                return self.settle_canceled() if self.cancelled else self.failed(step, outcome, given)
+                return self.settle_canceled() if self.cancelled else self.failed(step, outcome, told)
             case Waits() if step.secrets:
                 # What a run waits for is kept as it is, where others may read it.
                 return self.failed(step, not_lent(step))
             case Waits():
-                return self.parked(step, outcome.wait, errand=outcome.errand, input=arguments, **outcome.kept)
+                return self.parked(step, outcome.wait, errand=outcome.errand, **given, **outcome.kept)
             case _:
-                return self.succeeded(step, outcome, **given)
+                return self.succeeded(step, outcome, **told)
 
-    def _kept_from(self, tool: Tool, step: Step, arguments: Mapping[str, Any]) -> Settlement | Pending | None:
+    def _kept_from(
+        self, tool: Tool, step: Step, arguments: Mapping[str, Any], back: Again | None
+    ) -> Settlement | Pending | None:
         """What becomes of a step whose call may not be made; Pending where it may."""
         if (refused := not_allowed(tool, self.caller(), step)) is not None:
             return self.failed(step, refused)
@@ -267,13 +276,11 @@ class RunExecution:
             verdict = decide(step, tool, alone=self.run.part is None)
             if verdict != "retry":
                 return self._unsure(step, arguments, verdict)
-        return beyond_grant(self, tool, step, arguments)
+        # A call that has begun was allowed then: what it has done stands, and its answer is not thrown away.
+        return Pending() if back is not None else beyond_grant(self, tool, step, arguments)
 
     def _before_effect(self, step: Step, arguments: Mapping[str, Any]) -> Settlement | None:
         """Commit that the call begins, unless the run stops here."""
-        if self.desk.stopping:
-            self.progress.attempts[key_of(step, self.lines.item)] -= 1
-            return self.settle_handed_back()
         self.lines.record("running", input=arguments)
         self.desk.checkpoint(self)
         return self.settle_canceled() if self.cancelled else None

@@ -91,18 +91,19 @@ def _begun(
     unit: BudgetUnitOfWork, budgets: Sequence[Budget], price: Price, now: datetime, telling: Telling
 ) -> Exhausted | None:
     amounts = {"calls": 1, "money": price.call}
-    counted: list[tuple[Budget, int]] = []
+    counted: list[tuple[Budget, int, int]] = []
     for budget in budgets:
         amount, began = amounts.get(budget.unit, 0), starts(budget.window, now)
         used = unit.budgets.add(budget.name, began, amount, budget.hard)
         if used is None:
-            for earlier, taken in counted:
+            for earlier, taken, _ in counted:
                 unit.budgets.add(earlier.name, starts(earlier.window, now), -taken)
             _tell(unit, EXHAUSTED, (budget, unit.budgets.count(budget.name, began)), now, telling)
             return Exhausted(budget=budget, ends_at=ends(budget.window, now), delay=ends(budget.window, now) - now)
         if amount and used == amount:
             unit.budgets.tidy(now - KEPT)  # the first call of a window
-        counted.append((budget, amount))
+        counted.append((budget, amount, used))
+    for budget, _, used in counted:
         _warn(unit, budget, used, now, telling)
     return None
 

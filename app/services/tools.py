@@ -27,6 +27,7 @@ from app.domain.tool_limits import Holder, Turns
 from app.domain.waits import Parked
 from app.services.spending import Spending
 from app.services.tool_turns import NoLimits, refusal
+from app.telemetry import emit
 from ordinaut import Caller, Tool, ToolCall, ToolFailed
 
 MAX_SECONDS = 25.0
@@ -100,8 +101,7 @@ class ToolService:
         call = call if key is None else replace(call, idempotency_key=key)
         left = self._entered(tool, call, timeout)
         output = _answer(_started(tool, call, left), timeout)
-        if self._spending is not None and not touches_nothing(tool):
-            self._spending.end(Spender(agent_id=caller.agent_id, tool=name), output)
+        self._spent(tool, caller, output)
         elapsed = round((time.monotonic() - began) * 1000)
         return Invocation(tool=name, output=output, elapsed_ms=elapsed, logs=tuple(logs[:MAX_LOGS]))
 
@@ -114,7 +114,6 @@ class ToolService:
             away = self._turns.take(tool.name, Holder(id=key, seconds=timeout + GRACE_SECONDS))
             if away is not None:
                 raise refusal(tool.name, away)
-            self._spend(tool, call)
         except BaseException:
             self._slots.release()
             raise
@@ -123,6 +122,11 @@ class ToolService:
             self._slots.release()
             self._turns.leave(tool.name, key)
 
+        try:
+            self._spend(tool, call)
+        except BaseException:
+            left()
+            raise
         return left
 
     def _spend(self, tool: Tool, call: ToolCall) -> None:
@@ -130,8 +134,16 @@ class ToolService:
             return
         spent = self._spending.begin(Spender(agent_id=call.caller.agent_id, tool=tool.name))
         if spent is not None:
-            self._turns.leave(tool.name, call.idempotency_key)
             raise RateLimited(spent.message, budget=spent.budget.name, retry_after_seconds=round(spent.seconds))
+
+    def _spent(self, tool: Tool, caller: Caller, output: Any) -> None:
+        """Count what a call took that has succeeded: its answer is not withheld where it cannot be counted."""
+        if self._spending is None or touches_nothing(tool):
+            return
+        try:
+            self._spending.end(Spender(agent_id=caller.agent_id, tool=tool.name), output)
+        except Unavailable as error:
+            emit("budget.not_counted", tool=tool.name, agent_id=caller.agent_id, error=error)
 
     def validate_pipeline(self, pipeline: Any, params: Mapping[str, Any] | None) -> Report:
         """Every problem of a pipeline, at `/pipeline…`. Without params, references to them pass."""

@@ -43,6 +43,12 @@ class SqlBlobStore:
             raise NotFound(t("The run has no such blob"), run_id=run_id, blob_id=blob_id)
         return Blob(run_id=run_id, step_id=row.step_id, media_type=row.media_type, data=bytes(row.data))
 
+    def has(self, run_id: str, blob_id: str) -> bool:
+        """Without its data."""
+        columns = run_blobs.c
+        query = select(columns.id).where(columns.run_id == run_id, columns.id == blob_id)
+        return self._connection.execute(query).first() is not None
+
     def bytes_of(self, run_id: str) -> int:
         """How much a run has."""
         total = select(func.coalesce(func.sum(run_blobs.c.size), 0)).where(run_blobs.c.run_id == run_id)

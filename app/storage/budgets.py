@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from app.domain.budgets import Budget, Count
+from app.domain.budgets import MOST_USED, Budget, Count
 from app.domain.clock import to_micros
 from app.domain.errors import NotFound
 from app.domain.texts import t
@@ -65,10 +65,12 @@ class SqlBudgetStore:
             " ON CONFLICT (name, starts_at) DO NOTHING",
             key,
         )
+        amount = min(amount, MOST_USED)
         within, values = ("", ()) if most is None else (" AND used + ? <= ?", (max(1, amount), most))
         rows = self._sql.run(
-            f"UPDATE budget_counts SET used = used + ? WHERE name = ? AND starts_at = ?{within} RETURNING used",
-            (amount, *key, *values),
+            "UPDATE budget_counts SET used = CASE WHEN used > ? THEN ? ELSE used + ? END"
+            f" WHERE name = ? AND starts_at = ?{within} RETURNING used",
+            (MOST_USED - amount, MOST_USED, amount, *key, *values),
         )
         return int(rows[0][0]) if rows else None
 

@@ -24,7 +24,6 @@ _LEFT = (
         mcp_errands.c.server,
         mcp_errands.c.task_id,
         mcp_errands.c.failed_at,
-        runs.c.status,
     )
     .select_from(mcp_errands.outerjoin(runs, runs.c.id == mcp_errands.c.run_id))
     .where(runs.c.id.is_(None) | runs.c.status.in_(sorted(ENDED)))
@@ -72,8 +71,8 @@ class SqlMcpStore:
         """The oldest first."""
         rows = self._connection.execute(_LEFT.limit(limit)).all()
         return [
-            Left(run_id=run_id, server=server, task_id=task_id, failed_at=failed_at, done=status == "succeeded")
-            for run_id, server, task_id, failed_at, status in rows
+            Left(run_id=run_id, server=server, task_id=task_id, failed_at=failed_at)
+            for run_id, server, task_id, failed_at in rows
         ]
 
     def settled(self, left: Left) -> None:

@@ -26,6 +26,7 @@ _LEVELS = {
     "worker.child_lost": logging.WARNING,
     "beat.waiting": logging.WARNING,
     "doorbell.failed": logging.WARNING,
+    "budget.not_counted": logging.WARNING,
     "step.crashed": logging.ERROR,
 }
 """Everything else is a warning, or an error when it brings an exception that nobody foresaw."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from app.domain.blobs import Blob
+from app.domain.json_text import storable
 from app.domain.waits import StepCall
 from ordinaut.tools import ToolCall
 
@@ -55,7 +56,7 @@ def _replaced(block: dict[str, Any], name: str, call: ToolCall, keep: Keep) -> d
     if data is not None and isinstance(call, StepCall) and not call.has_secrets:
         # The run that people see: the key names it, whichever part of it asks.
         run_id, _, step = call.idempotency_key.partition(":")
-        stored = keep(Blob(run_id=run_id, step_id=step[:100], media_type=str(told)[:LONGEST_TYPE], data=data))
+        stored = keep(Blob(run_id=run_id, step_id=step[:100], media_type=storable(str(told)[:LONGEST_TYPE]), data=data))
     if stored is None:
         return {**rest, "omitted": True, "characters": len(text)}
     return {**rest, "stored": stored}

@@ -11,6 +11,7 @@ from app.domain.approvals import APPROVE, NewApproval, timed_out
 from app.domain.clock import SECOND, to_micros
 from app.domain.ids import new_id
 from app.domain.json_size import json_problem
+from app.domain.json_text import storable
 from app.domain.mcp import Question, Remote, Server, Unfinished
 from app.domain.texts import t
 from app.domain.waits import ApprovalWait, Errand, GoingOn, Parked, Resolution, Sleep, StepCall, Until
@@ -99,7 +100,7 @@ def _cancel(server: Server, remote: Remote, task_id: str | None) -> None:
 def _approval(call: ToolCall, server: Server, unfinished: Unfinished) -> NewApproval:
     questions, form = unfinished.questions, _form(unfinished.questions)
     urls = [one.url for one in questions if one.url is not None]
-    said = "\n\n".join(one.message for one in questions)[:_LONGEST_MESSAGE]
+    said = storable("\n\n".join(one.message for one in questions)[:_LONGEST_MESSAGE])
     data = {"server": server.name, **({"urls": urls} if urls else {})}
     problem = json_problem({"data": data, "form": form}) or SchemaForms().schema_problem(form or {})
     if problem:

@@ -136,15 +136,19 @@ class Pool:
     async def _connection(self, server: Server) -> Connection:
         connection = self._connections.get(server.name)
         if connection is None or not connection.alive or connection.server != server:
-            if connection is not None:
-                await connection.end()
-            connection = self._connections[server.name] = Connection(server)
+            before, connection = connection, Connection(server)
+            # First: others may ask for it while the old one ends.
+            self._connections[server.name] = connection
+            if before is not None:
+                await before.end()
         return connection
 
     async def _tidied(self) -> None:
         while True:
             await asyncio.sleep(min(30.0, self._idle_seconds / 2))
             for name, connection in list(self._connections.items()):
+                if self._connections.get(name) is not connection:
+                    continue  # a newer one took its place while others were ended
                 if connection.idle_for() > self._idle_seconds or not connection.alive:
                     del self._connections[name]
                     await connection.end()

@@ -10,13 +10,18 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine, text
 
-from app.domain.budgets import Budget, Count, Price, Prices, Spender, starts
+from app.domain.budgets import MOST_USED, Budget, Count, Price, Prices, Spender, starts
 from app.domain.errors import NotFound
 from app.services.lifecycle import Herald
 from app.services.spending import Spending
+from app.storage.ledger import SqlRunLedger
 from app.storage.unit_of_work import SqlUnitsOfWork
 from app.telemetry import attach, detach
+from tests.fakes.hands import Hands, counting
+from tests.fakes.pipelines import get, pipeline, step
+from tests.fakes.rows import queued, stored
 from tests.fakes.task_world import TurnedClock
 
 CALL = Spender(agent_id="ana", task_id="t", tool="http.request")
@@ -77,6 +82,13 @@ def test_those_who_race_get_exactly_what_there_is(world: World) -> None:
     assert world.used("all").state == "exhausted"
 
 
+def test_a_call_that_is_refused_brings_no_other_budget_to_its_warning(world: World) -> None:
+    world.put("all", soft=1, hard=9)
+    world.put("none", hard=0)
+    assert world.calls(1) == ["none"]
+    assert (world.used("all"), world.told) == (Count(), {"budget.exhausted": 1})
+
+
 @pytest.mark.parametrize(
     ("fields", "call", "counts"),
     [
@@ -106,6 +118,17 @@ def test_tokens_are_counted_once_they_are_known(world: World) -> None:
     assert (world.used("tokens").used, world.used("tokens").state) == (1500, "warned")
     world.spending.end(ask, ANSWER)
     assert world.calls(1, tool="llm.complete") == ["tokens"]
+
+
+def test_what_no_tool_can_have_taken_counts_as_nothing_and_counts_have_an_end(world: World) -> None:
+    world.put("tokens", unit="tokens", hard=2000)
+    world.spending.end(CALL, {"usage": {"total_tokens": 10**30}})
+    assert world.used("tokens") == Count()
+    with world.units() as unit:
+        assert unit.budgets.add("tokens", TODAY, 10**30) == MOST_USED
+        assert unit.budgets.add("tokens", TODAY, 7) == MOST_USED
+        assert unit.budgets.add("tokens", TODAY, 1, 2000) is None
+        assert unit.budgets.add("tokens", TODAY, -7) == MOST_USED - 7
 
 
 def test_money_is_counted_in_millionths(world: World) -> None:
@@ -145,6 +168,22 @@ def test_what_is_set_anew_keeps_what_was_used_and_deleting_forgets_it(world: Wor
             unit.budgets.get("one")
         with pytest.raises(NotFound):
             unit.budgets.delete("one")
+
+
+def test_a_run_that_waits_for_a_budget_looks_within_the_hour_whether_it_was_raised(
+    world: World, ledger: SqlRunLedger, engine: Engine
+) -> None:
+    # In the middle of a day: its window goes on for hours.
+    world.put("none", hard=0, then="wait")
+    (run_id,) = queued(world.units, stored(world.units, pipeline(step("a"))))
+    hands = Hands(ledger, {"fx.do": lambda call: "done"}, allowances=counting(world.units, world.clock))
+    assert (hands.executor.drain(), hands.calls, get(world.units, run_id).status) == (1, [], "queued")
+    world.put("none", hard=1, then="wait")
+    assert hands.executor.drain() == 0
+    with engine.begin() as connection:
+        connection.execute(text(f"UPDATE runs SET available_at = available_at - {3600 * 1_000_000}, rank = 0"))
+    assert hands.executor.drain() == 1
+    assert get(world.units, run_id).status == "succeeded"
 
 
 def test_prices_go_by_the_longest_name() -> None:

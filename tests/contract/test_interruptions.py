@@ -6,19 +6,22 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from app.domain.budgets import Budget, starts
 from app.domain.errors import Unavailable
 from app.domain.execution import Settlement
 from app.services.execution import Pace
 from app.storage.ledger import SqlRunLedger
 from app.storage.unit_of_work import SqlUnitsOfWork
 from ordinaut import ToolCall, ToolFailed
-from tests.fakes.hands import Hands, in_thread
+from tests.fakes.hands import Hands, counting, in_thread
 from tests.fakes.pipelines import get, pipeline, refuse, step
 from tests.fakes.rows import queued, stored
+from tests.fakes.task_world import TurnedClock
 
 
 def hanging(started: threading.Event) -> Callable[[ToolCall], Any]:
@@ -113,6 +116,23 @@ def test_a_stopping_worker_begins_no_effect(units: SqlUnitsOfWork, ledger: SqlRu
     hands.executor.drain()
     assert hands.keys() == ["a", "b"]
     assert (get(units, run_id).status, get(units, run_id).attempt) == ("succeeded", 1)
+
+
+def test_a_call_that_a_stopping_worker_does_not_begin_is_not_counted(
+    units: SqlUnitsOfWork, ledger: SqlRunLedger
+) -> None:
+    with units() as unit:
+        unit.budgets.put(Budget(name="all", hard=2))
+    clock, stopping = TurnedClock(datetime.now(UTC)), threading.Event()
+    (run_id,) = queued(units, stored(units, pipeline(step("a"), step("b"))))
+    hands = Hands(ledger, {"fx.do": lambda call: stopping.set()}, allowances=counting(units, clock))
+    hands.executor.stop_when(stopping.is_set)
+    hands.executor.drain()
+    with units(read_only=True) as unit:
+        assert unit.budgets.count("all", starts("day", clock.now())).used == 1
+    stopping.clear()
+    hands.executor.drain()
+    assert get(units, run_id).status == "succeeded"
 
 
 def test_a_slow_call_gives_back_what_waits_behind_it(units: SqlUnitsOfWork, ledger: SqlRunLedger) -> None:

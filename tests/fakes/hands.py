@@ -7,10 +7,17 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from app.domain.budgets import Prices
+from app.domain.clock import Clock
 from app.domain.tool_limits import Turns
+from app.services.allowances import Allowances, GrantedCalls
 from app.services.execution import Executor, Pace
 from app.services.keeper import Keeper
+from app.services.lifecycle import Herald
+from app.services.spending import Spending
+from app.services.tool_turns import NoLimits
 from app.storage.ledger import SqlRunLedger
+from app.storage.unit_of_work import SqlUnitsOfWork
 from app.tools.registry import ToolRegistry
 from ordinaut import Tool, ToolCall
 
@@ -43,6 +50,7 @@ class Hands:
         owner: str = "node/1",
         pace: Pace | None = None,
         turns: Turns | None = None,
+        allowances: Allowances | None = None,
     ) -> None:
         self.calls: list[ToolCall] = []
         self.exits: list[int] = []
@@ -56,6 +64,7 @@ class Hands:
             pace=pace or Pace(),
             on_failure=lambda task_id, limit: self.paused.append((task_id, limit)),
             turns=turns,
+            allowances=allowances,
         )
         self.keeper = Keeper(self.executor, exit=self._end)
 
@@ -84,6 +93,12 @@ class Hands:
             except ProcessEnded:
                 return
             time.sleep(0.005)
+
+
+def counting(units: SqlUnitsOfWork, clock: Clock) -> Allowances:
+    """What calls are held against where grants are on and nothing has a price."""
+    spending = Spending(units=units, clock=clock, herald=Herald.silent(clock), prices=Prices({}))
+    return Allowances(granted=GrantedCalls(units=units, clock=clock), spending=spending, turns=NoLimits())
 
 
 def in_thread(work: Callable[[], Any]) -> threading.Thread:

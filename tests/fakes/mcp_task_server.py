@@ -43,6 +43,8 @@ class Work:
         self.seconds: float = arguments.get("seconds", 0.0)
         self.ttl_ms: int | None = arguments.get("ttl_ms")
         self.fails: bool = arguments.get("fails", False)
+        # No caller of ours can send NUL, but a server can.
+        self.says: str = arguments.get("says", "Which {key}?").replace("\N{SYMBOL FOR NULL}", "\0")
         self.answers: dict[str, Any] = {}
         self.updates = 0
         self.canceled = False
@@ -70,7 +72,9 @@ class Work:
         view: dict[str, Any] = {"taskId": self.id, "status": self.status, "pollIntervalMs": 100, "ttlMs": self.ttl_ms}
         if self.status == "input_required":
             view["inputRequests"] = {
-                key: elicitation(key, schema) for key, schema in self.asks.items() if key not in self.answers
+                key: elicitation(self.says.format(key=key), schema)
+                for key, schema in self.asks.items()
+                if key not in self.answers
             }
         if self.status == "completed":
             said = {key: [one["action"], one.get("content")] for key, one in self.answers.items()}
@@ -80,10 +84,10 @@ class Work:
         return view
 
 
-def elicitation(key: str, schema: Any) -> dict[str, Any]:
+def elicitation(message: str, schema: Any) -> dict[str, Any]:
     """A question; one whose schema is a text sends people there."""
     where = {"mode": "url", "url": schema} if isinstance(schema, str) else {"mode": "form", "requestedSchema": schema}
-    return {"method": "elicitation/create", "params": {"message": f"Which {key}?", **where}}
+    return {"method": "elicitation/create", "params": {"message": message, **where}}
 
 
 def answer(data: Any) -> dict[str, Any]:
@@ -120,7 +124,7 @@ async def call_tool(asked: Context, params: types.CallToolRequestParams) -> Any:
         return {"resultType": "input_required", "inputRequests": {"guess": wanted}}
     done = int(params.request_state or "0") + bool(given)
     if done < arguments.get("times", 1):
-        asks = {"account": elicitation("account", FORM)}
+        asks = {"account": elicitation("Which account?", FORM)}
         return {"resultType": "input_required", "inputRequests": asks, "requestState": str(done)}
     return answer({"account": given["account"].get("content"), "action": given["account"]["action"], "times": done})
 

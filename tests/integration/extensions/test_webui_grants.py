@@ -15,6 +15,7 @@ from tests.integration.extensions.test_webui import look
 from tests.servers import Databases
 
 PUBLISH = {"uses": "events.publish", "with": {"topic": "shop.open", "payload": {}}}
+LONG = "echo hello" + " " * 200 + "; rm x"
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +43,7 @@ def test_it_is_accepted_and_refused_where_approvals_are(lasting: Api) -> None:
     shown = page(lasting, "/approvals")
     assert "Publish events on the topic shop.open" in shown and "To be allowed" in shown
     assert f'action="{HOME}{grant}"' in shown and f'action="{HOME}{other}"' in shown
-    assert "wait to be allowed something: 2" in page(lasting, "/")
+    assert "2 tasks wait to be allowed something" in page(lasting, "/")
     assert post(lasting, grant, decision="accept") == "/approvals?said=granted"
     assert post(lasting, other, decision="refuse") == "/approvals?said=refused"
     assert (status(lasting, good), status(lasting, bad)) == ("accepted", "refused")
@@ -71,6 +72,16 @@ def test_it_is_accepted_under_other_terms(lasting: Api) -> None:
     post(lasting, grant, form | {"calls_per_day": "", "until": ""}, decision="accept")
     kept = lasting.get(grant)
     assert (kept["calls_per_day"], kept["until"], status(lasting, task)) == (None, None, "accepted")
+
+
+def test_what_the_words_leave_out_is_shown_whole(lasting: Api) -> None:
+    step = {"uses": "create_task", "with": {"title": "x", "schedule": "0 9 * * *", "description": LONG}}
+    task = lasting.task(title="Long", payload={"pipeline": [step]})
+    grant = lasting.get(f"/tasks/{task['id']}/grant")
+    for path in (f"/grants/{grant['id']}", "/approvals"):
+        shown = unescape(page(lasting, path))
+        assert "… (cut: 216 characters in all)" in shown and LONG in shown
+    lasting.post(f"/grants/{grant['id']}/refuse")
 
 
 def test_what_was_replaced_has_no_form_and_what_is_not_there_is_a_page(lasting: Api) -> None:

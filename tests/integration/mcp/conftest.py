@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from app.bootstrap import mcp
+from app.bootstrap import mcp, work
+from app.queueing.broker import make_celery
 from app.services import mcp as service
-from tests.integration.api.conftest import Api, make_settings, serving
-from tests.servers import REPOSITORY
+from tests.fakes.mcp_remote import Remote
+from tests.integration.api.conftest import DEAD_REDIS, Api, make_settings, serving
+from tests.servers import REPOSITORY, free_port
 
 FAKE = str(REPOSITORY / "tests" / "fakes" / "mcp_server.py")
 
@@ -45,3 +47,25 @@ def api(database_url: str, tmp_path: Path, file: Path, hurried: None) -> Iterato
     """The application on SQLite and on PostgreSQL."""
     with serving(make_settings(database_url, tmp_path, ORDINAUT_MCP_SERVERS=str(file))) as api:
         yield api
+
+
+@pytest.fixture(scope="module")
+def remote() -> Iterator[Remote]:
+    """One for all tests of a file, which look at what is last."""
+    server = Remote(free_port())
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def tick(api: Api) -> Callable[[], Any]:
+    """What beat does: ends sleeps and tells servers what nobody waits for."""
+    parts = work.WorkerParts(api.settings, make_celery(DEAD_REDIS))
+    beat, watch = parts.beat(), parts.mcp_watch()
+
+    def both() -> None:
+        beat()
+        watch.look()
+
+    return both

@@ -79,7 +79,9 @@ def test_what_may_hold_a_secret_is_not_stored(api: Api) -> None:
     assert image["omitted"] and "stored" not in image
 
 
-def test_the_same_bytes_are_stored_once(api: Api) -> None:
+def test_the_same_bytes_are_stored_once(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    # There is room for no more.
+    monkeypatch.setattr(run_blobs, "MOST_BYTES", SIZE)
     draw = {"uses": "fake.picture", "with": {"size": SIZE}}
     run_id = api.run(api.task(payload={"pipeline": [{"id": "a", **draw}, {"id": "b", **draw}]}, max_retries=0))
     api.work()

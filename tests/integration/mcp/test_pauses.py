@@ -10,27 +10,16 @@ from typing import Any
 
 import pytest
 
-from app.bootstrap import work
 from app.bootstrap.parts import open_database
-from app.queueing.broker import make_celery
 from app.services import mcp as service
 from app.services.execution import Executor
 from app.tools import mcp_conversation, mcp_pauses
 from tests.fakes.mcp_remote import Remote
 from tests.fakes.mcp_task_server import FORM, NUMBER
-from tests.integration.api.conftest import DEAD_REDIS, Api, make_settings, serving
-from tests.servers import free_port, wait_for
+from tests.integration.api.conftest import Api, make_settings, serving
+from tests.servers import wait_for
 
 ACCEPT = {"decision": "approve", "form": {"account": "main"}}
-
-
-@pytest.fixture(scope="module")
-def remote() -> Iterator[Remote]:
-    """One for all tests of this file, which look at what is last."""
-    server = Remote(free_port())
-    server.start()
-    yield server
-    server.stop()
 
 
 @pytest.fixture
@@ -40,19 +29,6 @@ def api(database_url: str, tmp_path: Path, remote: Remote, hurried: None) -> Ite
     with serving(make_settings(database_url, tmp_path, ORDINAUT_MCP_SERVERS=servers)) as api:
         assert api.post("/mcp/servers/far/test")["error"] is None
         yield api
-
-
-@pytest.fixture
-def tick(api: Api) -> Callable[[], Any]:
-    """What beat does: ends sleeps and tells servers what nobody waits for."""
-    parts = work.WorkerParts(api.settings, make_celery(DEAD_REDIS))
-    beat, watch = parts.beat(), parts.mcp_watch()
-
-    def both() -> None:
-        beat()
-        watch.look()
-
-    return both
 
 
 def started(api: Api, tool: str, *, max_retries: int = 0, **arguments: Any) -> str:
@@ -147,6 +123,29 @@ def test_a_task_that_nobody_waits_for_is_canceled_over_there(
         api.send("DELETE", f"/tasks/{api.get(f'/runs/{run_id}')['task_id']}", expect=204)
     tick()
     assert remote.works()[-1]["status"] == "cancelled"
+
+
+def test_a_task_left_by_a_step_that_failed_is_canceled_though_its_run_succeeded(
+    api: Api, remote: Remote, tick: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # It cannot be reached, and there is no time to ask again, nor anybody to tell.
+    monkeypatch.setattr(mcp_pauses, "AWAY_SECONDS", 1e6)
+    monkeypatch.setattr(service, "AGAIN_SECONDS", 0.0)
+    step = {"id": "far", "uses": "far.work", "with": {"asks": {"account": FORM}}, "on_error": "continue"}
+    run_id = api.run(api.task(payload={"pipeline": [step]}))
+    api.work()
+    remote.open(False)
+    run = decided(api, run_id, ACCEPT)
+    remote.open(True)
+    assert (run["status"], run["steps"][0]["error"]["type"]) == ("succeeded", "timeout")
+    assert not remote.works()[-1]["canceled"]
+    tick()
+    assert remote.works()[-1]["canceled"]
+
+
+def test_what_no_database_takes_is_replaced_in_questions(api: Api) -> None:
+    asked = pending(api, started(api, "work", asks={"account": FORM}, says="Which\N{SYMBOL FOR NULL} one?"))
+    assert (asked["title"], asked["message"]) == ("Which\ufffd one?", "Which\ufffd one?")
 
 
 def test_what_the_server_forgets_cannot_be_answered_any_more(api: Api, remote: Remote, tick: Callable[[], Any]) -> None:

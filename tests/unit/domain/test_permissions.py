@@ -51,6 +51,27 @@ def test_what_is_no_plain_url_is_inside_of_nothing(url: str) -> None:
     assert not allowed("http.request", facts_of("http.request", {"url": url}), (), granted)
 
 
+@pytest.mark.parametrize(
+    ("text", "settled"),
+    [
+        ("${@}", False),
+        ("${*}", False),
+        ("${to_string(@)}", False),
+        ("${[params.what, @]}", False),
+        ("${params.what || keys(@)}", False),
+        ("x-${map(&now, [@])}", False),
+        ("${@.params.what}", True),
+        ("${params.list[?@ == 'a']}", True),
+        ("${params.list[*]}", True),
+        ("${'constant'}", True),
+        ("${[params.what, `1`]}", True),
+    ],
+)  # fmt: skip
+def test_what_looks_at_all_that_a_run_knows_is_not_settled(text: str, settled: bool) -> None:
+    (one,) = wanted(call("x.y", a=text, b={"c": [text]}), what="w", list=["a"])
+    assert (one.open, len(one.where)) == (((), 2) if settled else (("a", "b"), 0))
+
+
 def test_params_of_the_run_may_lead_outside() -> None:
     granted = wanted(get("https://${params.host}/", method="POST"), host="a.example")
     inside = {"url": "https://a.example/other", "method": "POST", "json": {"any": "thing"}}
@@ -142,12 +163,44 @@ def test_whether_a_change_stays_inside(before: dict[str, Any], after: dict[str, 
         (call("x.y", a={"b": 1}, c="${steps.x}"), 'Call x.y with c = anything that the run works out, a = {"b":1}'),
         ({"uses": "x.y", "with": "${steps.x}"}, "Call x.y with anything at all"),
         (call("x.y", a=2**70), f'Call x.y with a = "{2**70}"'),
-        (call("x.y", a="x" * 500), "Call x.y with a = " + "x" * 199 + "…"),
+        (call("x.y", a="x" * 500), "Call x.y with a = " + "x" * 200 + "… (cut: 500 characters in all)"),
+        (
+            call("webhook.send", url="https://a.example/x", secret="KEY", payload={}),
+            "Send webhooks to https://a.example, signed with the secret KEY",
+        ),
     ],
 )  # fmt: skip
 def test_words(step: dict[str, Any], words: str) -> None:
     (one,) = wanted(step)
     assert one.in_words() == words
+
+
+@pytest.mark.parametrize(
+    ("step", "cut"),
+    [
+        (call("x.y", a="x" * 200), False),
+        (call("x.y", a="echo hello" + " " * 200 + "; rm x"), True),
+        (call("x.y", a=["x" * 198]), True),
+        # Whom mail goes to is told in full.
+        (call("email.send", to="x" * 300), False),
+    ],
+)  # fmt: skip
+def test_what_is_left_out_of_the_words_is_told(step: dict[str, Any], cut: bool) -> None:
+    (one,) = wanted(step)
+    assert one.is_cut is cut
+    assert ("characters in all" in one.in_words()) is cut
+
+
+def test_the_secret_that_signs_a_webhook_is_part_of_what_is_allowed() -> None:
+    granted = wanted(call("webhook.send", url="https://a.example/x", secret="SHOP", payload={}))
+    inside = {"url": "https://a.example/y", "secret": "SHOP", "payload": {"any": "thing"}}
+    assert allowed("webhook.send", facts_of("webhook.send", inside), (), granted)
+    assert not allowed("webhook.send", facts_of("webhook.send", {**inside, "secret": "BANK"}), (), granted)
+
+
+def test_a_permission_that_lacks_what_its_sentence_tells_has_words_all_the_same() -> None:
+    one = Permission(tool="webhook.send", where={"host": "https://a.example"})
+    assert one.in_words() == "Call webhook.send with host = https://a.example"
 
 
 def test_a_permission_is_kept_as_json() -> None:

@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 
 from app.domain.errors import Forbidden
-from app.domain.grants import NO_GRANTS, Grant, GrantMode, GrantPolicy, check_judge, grant_hold, keeps
+from app.domain.grants import NO_GRANTS, Grant, GrantMode, GrantPolicy, Terms, check_judge, grant_hold, keeps
 from app.domain.tasks import Task
 from app.services.granting import Grantor
 from app.services.tasks import TaskService
@@ -18,7 +18,7 @@ from app.tools.forms import SchemaForms
 from ordinaut import Caller
 from tests.fakes.access import Calling
 from tests.fakes.rows import MOMENT, a_task
-from tests.fakes.task_world import TaskWorld, some_tools
+from tests.fakes.task_world import START, TaskWorld, some_tools
 
 NEVER_ASKED = cast(Any, None)
 ROOT, ANA = Caller("root", frozenset({"admin"})), Caller("ana", frozenset({"tasks:create"}))
@@ -92,6 +92,15 @@ def test_a_preview_says_what_would_have_to_be_accepted_and_stores_nothing() -> N
     assert [grant.status for grant in grants(one)] == ["pending"]
     harmless: dict[str, Any] = {"payload": {"params": {}, "pipeline": []}}
     assert one.tasks.preview_change(task.id, harmless, whole=False).task.grant_status == "accepted"
+
+
+def test_what_touches_nothing_is_allowed_for_good() -> None:
+    one = world("agents")
+    task = make(one, payload={"params": {}, "pipeline": []})
+    (grant,) = grants(one)
+    assert (grant.terms.until, grant.terms.calls_per_day, task.granted_until) == (None, None, None)
+    make(one)
+    assert grants(one)[-1].terms == Terms(until=START + timedelta(days=365), outside="fail", calls_per_day=1000)
 
 
 def test_a_task_from_before_goes_on_until_what_it_does_is_changed() -> None:
