@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.domain.blobs import LARGEST, MOST_BYTES, Blob, BlobUnits
+from app.domain.blobs import LARGEST, MOST_BYTES, Blob, BlobUnit, BlobUnits
 from app.domain.errors import NotFound, Unavailable
 from app.services.ownership import run_seen
 from ordinaut import Caller
@@ -23,10 +23,9 @@ class RunBlobs:
         try:
             with self._units() as unit:
                 unit.runs.get(blob.run_id)
-                if not unit.blobs.has(blob.run_id, blob.id):
-                    if unit.blobs.bytes_of(blob.run_id) + len(blob.data) > MOST_BYTES:
-                        return None
-                    unit.blobs.add(blob)
+                if not _has_room(unit, blob):
+                    return None
+                unit.blobs.add(blob)
         except (NotFound, Unavailable):
             return None
         return blob.reference
@@ -36,3 +35,8 @@ class RunBlobs:
         with self._units(read_only=True) as unit:
             run_seen(unit, unit.runs.get(run_id), caller)
             return unit.blobs.get(run_id, blob_id)
+
+
+def _has_room(unit: BlobUnit, blob: Blob) -> bool:
+    """One that is there already takes no more."""
+    return unit.blobs.has(blob.run_id, blob.id) or unit.blobs.bytes_of(blob.run_id) + len(blob.data) <= MOST_BYTES
