@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 
+from app.domain.budgets import KEPT as COUNTS_KEPT
+from app.domain.budgets import BudgetUnits
 from app.domain.clock import Clock, to_micros
 from app.domain.errors import NotFound
 from app.domain.events import position_at
@@ -32,7 +34,7 @@ class Housekeeper:
         self,
         *,
         ledger: RunLedger,
-        units: UnitsOfWork,
+        units: BudgetUnits,
         queue: RunQueue,
         clock: Clock,
         retention_days: int,
@@ -72,13 +74,15 @@ class Housekeeper:
     def purge(self) -> bool:
         """Delete a batch of runs that ended before the retention; whether there may be more. Occurrences stay.
 
-        What has run out is forgotten with them: tokens, keys, calls that count against no limit any more.
+        What has run out is forgotten with them: tokens, keys, calls that count against no limit or
+        budget any more.
         """
         with self._units() as unit:
             now = self._clock.now()
             purged = unit.runs.purge(now - self._retention, PURGE_BATCH)
             unit.agents.forget(now - FORGET_AFTER)
             unit.tool_turns.tidy()
+            unit.budgets.tidy(now - COUNTS_KEPT)
             forgotten = unit.dedupe.purge(now, PURGE_BATCH)
             old_keys = unit.keys.purge(now - KEPT, PURGE_BATCH)
         if purged:

@@ -15,11 +15,12 @@ from sqlalchemy import Engine, text
 from app.domain.budgets import MOST_USED, Budget, Count, Price, Prices, Spender, starts
 from app.domain.errors import NotFound
 from app.services.lifecycle import Herald
+from app.services.maintenance import Housekeeper
 from app.services.spending import Spending
 from app.storage.ledger import SqlRunLedger
 from app.storage.unit_of_work import SqlUnitsOfWork
 from app.telemetry import attach, detach
-from tests.fakes.hands import Hands, counting
+from tests.fakes.hands import Bell, Hands, counting
 from tests.fakes.pipelines import get, pipeline, step
 from tests.fakes.rows import queued, stored
 from tests.fakes.task_world import TurnedClock
@@ -89,6 +90,23 @@ def test_a_call_that_is_refused_brings_no_other_budget_to_its_warning(world: Wor
     assert (world.used("all"), world.told) == (Count(), {"budget.exhausted": 1})
 
 
+def test_calls_of_which_nothing_is_told_do_not_wait_for_those_who_publish(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[tuple[str, ...]] = []
+    real = Herald.opened
+
+    def noted(herald: Herald, unit: Any, *topics: str) -> Any:
+        opened.append(topics)
+        return real(herald, unit, *topics)
+
+    monkeypatch.setattr(Herald, "opened", noted)
+    world.put("all", soft=3, hard=4)
+    assert (world.calls(2), opened) == ([None, None], [])
+    assert (world.calls(4), len(opened)) == ([None, None, "all", "all"], 2)
+    assert world.told == {"budget.warned": 1, "budget.exhausted": 1}
+
+
 @pytest.mark.parametrize(
     ("fields", "call", "counts"),
     [
@@ -141,7 +159,7 @@ def test_money_is_counted_in_millionths(world: World) -> None:
     assert world.calls(1) == ["money"]
 
 
-def test_a_new_window_begins_with_nothing_used(world: World) -> None:
+def test_a_new_window_begins_with_nothing_used(world: World, ledger: SqlRunLedger) -> None:
     world.put("day", hard=1)
     world.put("month", window="month", hard=2)
     assert world.calls(2) == [None, "day"]
@@ -153,7 +171,9 @@ def test_a_new_window_begins_with_nothing_used(world: World) -> None:
     assert refused is not None and refused.ends_at == datetime(2026, 12, 1, tzinfo=UTC)
     world.clock.moment = NOW + timedelta(days=70)
     assert world.calls(1) == [None]
-    assert world.used("day") == Count()  # forgotten
+    assert world.used("day") == Count(used=1, told=2)
+    Housekeeper(ledger=ledger, units=world.units, queue=Bell(), clock=world.clock, retention_days=1).purge()
+    assert world.used("day") == Count()
 
 
 def test_what_is_set_anew_keeps_what_was_used_and_deleting_forgets_it(world: World) -> None:

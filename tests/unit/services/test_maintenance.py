@@ -23,7 +23,7 @@ class Store:
 
     def __init__(self, *, old: int = 0, lost: int = 0, outcomes: tuple[str, ...] = ()) -> None:
         self.old, self.lost, self.outcomes = old, lost, outcomes
-        self.runs = self.agents = self.tool_turns = self
+        self.runs = self.agents = self.tool_turns = self.budgets = self
         self.dedupe = MemoryDedupeStore(LimitRows())
         self.keys = MemoryKeyStore({})
 
@@ -43,7 +43,7 @@ class Store:
     def forget(self, before: object) -> None:
         """Tokens that have run out are no matter here."""
 
-    def tidy(self) -> None:
+    def tidy(self, before: object = None) -> None:
         """Nor are calls that count against no limit any more."""
 
     def last_outcomes(self, task_id: str, limit: int) -> list[str]:
