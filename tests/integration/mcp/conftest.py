@@ -16,9 +16,22 @@ from app.queueing.broker import make_celery
 from app.services import mcp as service
 from tests.fakes.mcp_remote import Remote
 from tests.integration.api.conftest import DEAD_REDIS, Api, make_settings, serving
-from tests.servers import REPOSITORY, free_port
+from tests.servers import REPOSITORY, free_port, wait_for
 
 FAKE = str(REPOSITORY / "tests" / "fakes" / "mcp_server.py")
+
+
+def worked(api: Api, run_id: str) -> None:
+    """Work until no worker can do more for the run: on a busy machine a server may be late, and is asked again.
+
+    A run that is to be tried again later is still one of those.
+    """
+
+    def rests() -> bool:
+        api.work()
+        return api.get(f"/runs/{run_id}")["status"] not in ("queued", "running")
+
+    wait_for(rests, seconds=30, what="the run to rest")
 
 
 @pytest.fixture

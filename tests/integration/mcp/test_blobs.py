@@ -11,6 +11,7 @@ from app.bootstrap.parts import open_database
 from app.domain import blobs
 from app.services import run_blobs
 from tests.integration.api.conftest import Api
+from tests.integration.mcp.conftest import worked
 
 SIZE = 100_000
 
@@ -26,7 +27,7 @@ def pictured(api: Api, **arguments: Any) -> tuple[str, Any]:
     """A run that gets a picture; its id, and the step's output."""
     steps = [{"id": "draw", "uses": "fake.picture", "with": {"size": SIZE, **arguments}}]
     run_id = api.run(api.task(payload={"pipeline": steps}, max_retries=0))
-    api.work()
+    worked(api, run_id)
     return run_id, api.get(f"/runs/{run_id}")["output"]["content"]
 
 
@@ -84,7 +85,7 @@ def test_the_same_bytes_are_stored_once(api: Api, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(run_blobs, "MOST_BYTES", SIZE)
     draw = {"uses": "fake.picture", "with": {"size": SIZE}}
     run_id = api.run(api.task(payload={"pipeline": [{"id": "a", **draw}, {"id": "b", **draw}]}, max_retries=0))
-    api.work()
+    worked(api, run_id)
     a, b = [step["output"]["content"][0]["stored"] for step in api.get(f"/runs/{run_id}")["steps"]]
     assert a == b
 

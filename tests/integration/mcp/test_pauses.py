@@ -17,6 +17,7 @@ from app.tools import mcp_conversation, mcp_pauses
 from tests.fakes.mcp_remote import Remote
 from tests.fakes.mcp_task_server import FORM, NUMBER
 from tests.integration.api.conftest import Api, make_settings, serving
+from tests.integration.mcp.conftest import worked
 from tests.servers import wait_for
 
 ACCEPT = {"decision": "approve", "form": {"account": "main"}}
@@ -38,7 +39,10 @@ def started(api: Api, tool: str, *, max_retries: int = 0, **arguments: Any) -> s
         {"id": "then", "uses": "data.set", "with": {"value": "${steps.far}"}},
     ]
     run_id = api.run(api.task(payload={"pipeline": steps}, max_retries=max_retries))
-    api.work()
+    if max_retries:
+        api.work()
+    else:
+        worked(api, run_id)
     return run_id
 
 
@@ -52,7 +56,7 @@ def pending(api: Api, run_id: str) -> Any:
 def decided(api: Api, run_id: str, decision: Any) -> Any:
     """The run after the answer."""
     api.post(f"/approvals/{pending(api, run_id)['id']}/decide", decision)
-    api.work()
+    worked(api, run_id)
     return api.get(f"/runs/{run_id}")
 
 
