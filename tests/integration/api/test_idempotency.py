@@ -94,5 +94,6 @@ def test_every_post_of_somebody_known_takes_a_key(api: Api) -> None:
         *("/agents/auth/token", "/agents/auth/refresh", "/agents/auth/session"),  # nobody is known yet
         *("/agents/auth/revoke", "/stream-ticket"),  # what they answer counts for a moment
         *("/approvals/link", "/approvals/link/form"),  # a link decides once by itself
+        *("/authorize", "/authorize/sign-in", "/register", "/revoke", "/token"),  # as OAuth has them
         "/hooks/{slug}",  # deliveries carry ids of their own
     }

@@ -11,11 +11,12 @@ from tests.fakes.http_runs import FakeRuns, run_row
 
 WORLD = World(runs=FakeRuns(run_row(status="succeeded")), settings=FakeSettings(rate_limit="1000000/minute"))
 
-# What repairs runs has no fake: the whole application is asked the same questions in `tests/integration/api`.
+# What repairs runs, and their pictures, have no fake: the whole application is asked the same questions in
+# `tests/integration/api`.
 schema = (
     schemathesis.openapi.from_wsgi("/openapi.json", make_app(WORLD))
     .include(path_regex="^/(runs|health|problems|openapi.json)")
-    .exclude(path_regex="/(bulk|rerun|mark)$")
+    .exclude(path_regex="/(bulk|rerun|mark|blobs/{blob_id})$")
 )
 
 
