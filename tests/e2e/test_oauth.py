@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -23,7 +22,6 @@ from tests.e2e.conftest import Instance
 from tests.fakes.http_target import http_target
 from tests.servers import REPOSITORY
 
-pytestmark = pytest.mark.skipif(shutil.which("chromium") is None, reason="There is no browser to sign in with")
 SCOPES = ("tasks:read", "tasks:create", "tasks:run", "runs:read")
 
 
